@@ -1,0 +1,1 @@
+"""What does the package offer to your tests?"""
