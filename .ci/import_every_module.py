@@ -35,8 +35,11 @@ def main() -> None:
         if name.endswith(".__main__"):
             continue  # it runs the command; .ci/run does so
         spec = importlib.util.find_spec(name)
-        assert spec is not None and spec.origin is not None, name
-        missing = [needed for needed in required_by(Path(spec.origin)) if importlib.util.find_spec(needed) is None]
+        assert spec is not None, name
+        assert spec.origin is not None, f"{name} is a folder without __init__.py"
+        missing = [
+            needed for needed in required_by(Path(spec.origin)) if importlib.util.find_spec(needed) is None
+        ]
         if missing:
             left_out.append(f"{name} (needs {', '.join(missing)})")
             continue
