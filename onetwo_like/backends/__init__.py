@@ -1,0 +1,33 @@
+"""Which models are there? Names only: each backend loads on first use, its SDK on its first call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onetwo_like.backends.base import Backend
+    from onetwo_like.backends.ngram import NGram
+    from onetwo_like.backends.openai import OpenAI
+    from onetwo_like.backends.scripted import Scripted
+
+_LATE = {
+    "Backend": "onetwo_like.backends.base",
+    "NGram": "onetwo_like.backends.ngram",
+    "OpenAI": "onetwo_like.backends.openai",
+    "Scripted": "onetwo_like.backends.scripted",
+}
+
+__all__ = ["Backend", "NGram", "OpenAI", "Scripted"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = globals()[name] = getattr(importlib.import_module(_LATE[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

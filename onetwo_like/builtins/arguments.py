@@ -1,0 +1,125 @@
+"""What arguments do the built-ins take, and which spellings are one value (0 = 0.0, "Q:" = ["Q:"])?
+
+One value must have one key in the cache, so each type says how it is normalised.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, TypeAlias
+
+from onetwo_like.core.content import ChunkList, Content, Message, as_content, as_messages
+from onetwo_like.core.evaluation import Node
+from onetwo_like.core.executable import Executable
+from onetwo_like.errors import UsageError
+
+
+def content(value: object) -> str | ChunkList:
+    """Text, chunks, or a sequence of them."""
+    _refuse_executables(value)
+    return as_content(value)
+
+
+def conversation(value: object) -> tuple[Message, ...]:
+    """Messages, or content that is one message of the user's."""
+    _refuse_executables(value)
+    return as_messages(value)
+
+
+def text(value: object) -> str:
+    """A plain str."""
+    if not isinstance(value, str):
+        raise UsageError(f"takes a str, not {type(value).__name__}: {value!r:.60}")
+    return str(value)
+
+
+def number(value: object) -> float:
+    """A real number as a float."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise UsageError(f"takes a number, not {type(value).__name__}: {value!r:.60}")
+    return float(value) + 0.0  # -0.0 is 0.0
+
+
+def count(value: object) -> int:
+    """A whole number of at least 1."""
+    whole_number = whole(value)
+    if whole_number < 1:
+        raise UsageError(f"takes a number of at least 1, not {value!r}")
+    return whole_number
+
+
+def whole(value: object) -> int:
+    """A whole number; 3.0 is one."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or int(value) != value:
+        raise UsageError(f"takes a whole number, not {type(value).__name__}: {value!r:.60}")
+    return int(value)
+
+
+def not_negative(value: object) -> int:
+    """A whole number of at least 0."""
+    whole_number = whole(value)
+    if whole_number < 0:
+        raise UsageError(f"takes a number of at least 0, not {value!r}")
+    return whole_number
+
+
+def texts(value: object) -> tuple[str, ...]:
+    """Strings; a single one stands for a list of one."""
+    _refuse_executables(value)
+    if isinstance(value, str):
+        return (str(value),)
+    if not isinstance(value, Iterable) or isinstance(value, bytes | Mapping):
+        raise UsageError(f"takes a str or a list of them, not {type(value).__name__}: {value!r:.60}")
+    items = tuple(value)
+    for item in items:
+        if not isinstance(item, str):
+            raise UsageError(f"takes a list of str, and one item is {type(item).__name__}: {item!r:.60}")
+    return tuple([str(item) for item in items])
+
+
+def choices(value: object) -> tuple[str, ...]:
+    """At least one option, each different."""
+    options = texts(value)
+    if not options:
+        raise UsageError("takes at least one option")
+    if len(set(options)) != len(options):
+        raise UsageError(f"takes options that differ, and one is there twice: {list(options)!r:.80}")
+    return options
+
+
+def token_ids(value: object) -> tuple[int, ...]:
+    """Token numbers."""
+    if isinstance(value, str | bytes) or not isinstance(value, Iterable):
+        raise UsageError(f"takes a list of token numbers, not {type(value).__name__}: {value!r:.60}")
+    return tuple([whole(item) for item in value])
+
+
+def a_type(value: object) -> Any:
+    """A type to parse into; checked where it is used."""
+    if value is None or isinstance(value, str | int | float | bytes):
+        raise UsageError(f"takes a type, such as int, Literal['yes', 'no'] or a dataclass, not {value!r:.60}")
+    return value
+
+
+def _refuse_executables(value: object) -> None:
+    if isinstance(value, list | tuple | set) and any(isinstance(item, Node) for item in value):
+        raise UsageError(
+            "takes values, and the list holds an executable that has not run. Pass executables as arguments of their "
+            "own, or execute them first: `await ot.parallel(*list)`"
+        )
+
+
+Prompt: TypeAlias = Annotated[Content | Executable[Any], content]
+Messages: TypeAlias = Annotated[Content | Message | Sequence[Message] | Executable[Any], conversation]
+Text: TypeAlias = Annotated[str | Executable[Any], text]
+Texts: TypeAlias = Annotated[str | Sequence[str] | Executable[Any], texts]
+Choices: TypeAlias = Annotated[Sequence[str] | Executable[Any], choices]
+TokenIds: TypeAlias = Annotated[Sequence[int] | Executable[Any], token_ids]
+Type: TypeAlias = Annotated[Any, a_type]
+Count: TypeAlias = Annotated[int | Executable[Any], count]
+Number: TypeAlias = Annotated[float | None, number]
+OptionalCount: TypeAlias = Annotated[int | None, count]
+OptionalWhole: TypeAlias = Annotated[int | None, whole]
+NotNegative: TypeAlias = Annotated[int | None, not_negative]
+Stop: TypeAlias = Annotated[str | Sequence[str] | None, texts]

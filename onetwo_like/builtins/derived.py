@@ -1,0 +1,1 @@
+"""What follows from what? (written by a helper)"""

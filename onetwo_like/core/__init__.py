@@ -1,0 +1,1 @@
+"""The words of the library as code: what everything above is made of."""

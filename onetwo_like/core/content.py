@@ -1,0 +1,212 @@
+"""What may a prompt or an answer consist of?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, TypeAlias, cast, overload
+
+from onetwo_like.core.frozen import freeze
+from onetwo_like.errors import UsageError
+
+Role: TypeAlias = Literal["system", "user", "model"]
+ROLES = ("system", "user", "model")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of content: text, or bytes with the MIME type that says what they are.
+
+    `role` says who speaks (system, user or model); `metadata` is kept and never interpreted.
+
+    >>> Chunk("Bonjour", role="user")
+    Chunk('Bonjour', role='user')
+    >>> Chunk(b"...", "image/png")
+    Chunk(<3 bytes>, 'image/png')
+    """
+
+    content: str | bytes
+    mime_type: str | None = None
+    role: Role | None = None
+    metadata: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.content, bytearray | memoryview):
+            object.__setattr__(self, "content", bytes(self.content))
+        if not isinstance(self.content, str | bytes):
+            raise UsageError(f"Chunk holds str or bytes, not {type(self.content).__name__}: {self.content!r:.80}")
+        if isinstance(self.content, bytes) and self.mime_type is None:
+            raise UsageError('Chunk of bytes needs a mime_type, such as Chunk(data, "image/png")')
+        if self.role is not None and self.role not in ROLES:
+            raise UsageError(f"Chunk has role {self.role!r}; the roles are {', '.join(ROLES)}")
+        if self.metadata is not None:
+            object.__setattr__(self, "metadata", freeze(self.metadata))
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the content is a str."""
+        return isinstance(self.content, str)
+
+    def __repr__(self) -> str:
+        shown = repr(self.content) if isinstance(self.content, str) else f"<{len(self.content)} bytes>"
+        mime = f", {self.mime_type!r}" if self.mime_type else ""
+        role = f", role={self.role!r}" if self.role else ""
+        return f"Chunk({shown}{mime}{role}{', metadata=...' if self.metadata else ''})"
+
+
+class ChunkList(Sequence[Chunk]):
+    """Chunks in order, as one immutable piece of content; `+` joins, also with strings.
+
+    >>> ChunkList(["Describe ", Chunk(b"...", "image/png")]) + " in one word."
+    ChunkList([Chunk('Describe '), Chunk(<3 bytes>, 'image/png'), Chunk(' in one word.')])
+    """
+
+    __slots__ = ("chunks",)
+    chunks: tuple[Chunk, ...]
+
+    def __init__(self, chunks: str | Chunk | Iterable[str | Chunk | ChunkList] = ()) -> None:
+        object.__setattr__(self, "chunks", tuple(_chunks_of(chunks)))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a ChunkList does not change; join with + to make another")
+
+    @overload
+    def __getitem__(self, index: int) -> Chunk: ...
+    @overload
+    def __getitem__(self, index: slice) -> ChunkList: ...
+    def __getitem__(self, index: int | slice) -> Chunk | ChunkList:
+        return ChunkList(self.chunks[index]) if isinstance(index, slice) else self.chunks[index]
+
+    def __len__(self) -> int:
+        return len(self.chunks)
+
+    def __iter__(self) -> Iterator[Chunk]:
+        return iter(self.chunks)
+
+    def __add__(self, other: str | Chunk | ChunkList) -> ChunkList:
+        if not isinstance(other, str | Chunk | ChunkList):
+            return NotImplemented
+        return ChunkList((*self.chunks, *_chunks_of(other)))
+
+    def __radd__(self, other: str | Chunk) -> ChunkList:
+        if not isinstance(other, str | Chunk):
+            return NotImplemented
+        return ChunkList((*_chunks_of(other), *self.chunks))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ChunkList) and self.chunks == other.chunks
+
+    def __hash__(self) -> int:
+        return hash(self.chunks)
+
+    def __repr__(self) -> str:
+        return f"ChunkList({list(self.chunks)!r})"
+
+    def __str__(self) -> str:
+        return "".join(c.content if isinstance(c.content, str) else f"[{c.mime_type}]" for c in self.chunks)
+
+    def __format__(self, spec: str) -> str:
+        # An f-string would turn an image into the words "[image/png]" and nobody would notice.
+        return format(text_of(self), spec)
+
+    def __reduce__(self) -> tuple[type[ChunkList], tuple[tuple[Chunk, ...]]]:
+        return ChunkList, (self.chunks,)
+
+
+def _chunks_of(source: object) -> Iterator[Chunk]:
+    if isinstance(source, str):
+        content = getattr(source, "content", None)  # the str of a composable carries its real content
+        if isinstance(content, ChunkList):
+            yield from content.chunks
+        elif source:
+            yield Chunk(str(source))
+    elif isinstance(source, Chunk):
+        yield source
+    elif isinstance(source, ChunkList):
+        yield from source.chunks
+    elif isinstance(source, Iterable) and not isinstance(source, bytes | Mapping):
+        for item in source:
+            if not isinstance(item, str | Chunk | ChunkList):
+                raise UsageError(f"content consists of str and Chunk, not {type(item).__name__}: {item!r:.80}")
+            yield from _chunks_of(item)
+    else:
+        raise UsageError(
+            f"content is a str, a Chunk or a sequence of them, not {type(source).__name__}: {source!r:.80}"
+        )
+
+
+Content: TypeAlias = str | Chunk | ChunkList | Sequence[str | Chunk]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Message:
+    """What one speaker says: role system, user or model, and content.
+
+    >>> Message("user", "Who is the mayor of Nice?")
+    Message('user', 'Who is the mayor of Nice?')
+    """
+
+    role: Role
+    content: str | ChunkList
+
+    def __post_init__(self) -> None:
+        if self.role not in ROLES:
+            raise UsageError(f"Message has role {self.role!r}; the roles are {', '.join(ROLES)}")
+        object.__setattr__(self, "content", as_content(self.content))
+
+    @property
+    def text(self) -> str:
+        """The content as text; a UsageError if it has images or other bytes."""
+        return text_of(self.content)
+
+    def __repr__(self) -> str:
+        return f"Message({self.role!r}, {self.content!r})"
+
+
+def as_content(value: object) -> str | ChunkList:
+    """The value as content: plain text as str (one key in the cache), all else as a ChunkList."""
+    if type(value) is str:
+        return value
+    chunks = ChunkList(cast(Any, value))
+    if all(type(c.content) is str and not (c.mime_type or c.role or c.metadata) for c in chunks):
+        return "".join([cast(str, c.content) for c in chunks])
+    return chunks
+
+
+def as_messages(value: object) -> tuple[Message, ...]:
+    """The value as a conversation: a str is one user message; chunks with roles are split by role."""
+    if isinstance(value, Message):
+        return (value,)
+    if isinstance(value, list | tuple) and all(isinstance(item, Message) for item in value):
+        if not value:
+            raise UsageError("a conversation needs at least one message")
+        return tuple(value)
+    if isinstance(value, list | tuple) and any(isinstance(item, Message | Mapping) for item in value):
+        bad = next(item for item in value if not isinstance(item, Message))
+        raise UsageError(f"a conversation is a list of ot.Message, and one item is {bad!r:.80}")
+    if not isinstance(value, str | Chunk | ChunkList) and isinstance(value, Iterable) and not isinstance(value, list | tuple):
+        return as_messages(list(value))
+    content = as_content(value)
+    if isinstance(content, str):
+        return (Message("user", content),)
+    messages: list[Message] = []
+    for chunk in content:
+        role: Role = chunk.role or "user"
+        bare = dataclasses.replace(chunk, role=None)
+        if messages and messages[-1].role == role:
+            messages[-1] = Message(role, ChunkList([*_chunks_of(messages[-1].content), bare]))
+        else:
+            messages.append(Message(role, ChunkList([bare])))
+    return tuple(messages)
+
+
+def text_of(content: str | Chunk | ChunkList) -> str:
+    """The content as text; a UsageError if it has images or other bytes."""
+    if isinstance(content, str):
+        return content
+    parts = []
+    for chunk in ChunkList(content):
+        if not isinstance(chunk.content, str):
+            raise UsageError(f"text is needed here, and the content has a chunk of {chunk.mime_type}")
+        parts.append(chunk.content)
+    return "".join(parts)

@@ -1,0 +1,154 @@
+"""What can be watched while a program runs, and how does it reach who watches?"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+from onetwo_like.core.registry import scope_in_force
+from onetwo_like.core.request import SamplePath, Usage
+from onetwo_like.core.trace import Span
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Event:
+    """Base of everything that the library emits; your own events may derive from it or not."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunEvent(Event):
+    """Base of the library's events: `.span` says where, `.time` (epoch seconds) when."""
+
+    origin: Span | None = dataclasses.field(default=None, kw_only=True, repr=False, compare=False)
+    time: float = dataclasses.field(default_factory=time.time, kw_only=True, repr=False, compare=False)
+    replayed: bool = dataclasses.field(default=False, kw_only=True, repr=False)
+
+    @property
+    def span(self) -> str:
+        """The path of the span that emitted this, such as "parallel[2]/mayor/generate_text"."""
+        return self.origin.path if self.origin is not None else ""
+
+    @property
+    def sample_path(self) -> SamplePath:
+        """The sample that this belongs to."""
+        return self.origin.sample_path if self.origin is not None else ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunStarted(RunEvent):
+    """A run has begun."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class RunFinished(RunEvent):
+    """A run has ended; `error` is None if it has a value."""
+
+    error: BaseException | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CallStarted(RunEvent):
+    """A built-in is about to be answered."""
+
+    operation: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CallFinished(RunEvent):
+    """A built-in was answered, or failed with `error`."""
+
+    operation: str
+    usage: Usage | None = None
+    error: BaseException | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TextDelta(RunEvent):
+    """A piece of a text that a model is writing; provisional until the call has ended."""
+
+    text: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CacheHit(RunEvent):
+    """A call was answered from the cache, under this key."""
+
+    key: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Retrying(RunEvent):
+    """Attempt number `attempt` (from 2) is about to start, because of `error`; voids earlier deltas."""
+
+    attempt: int
+    error: BaseException
+    wait_s: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Update(RunEvent):
+    """An async generator made by `make_executable` has yielded this value."""
+
+    value: Any
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ItemFinished(RunEvent):
+    """Item `index` of a `parallel` has ended with this `ot.Outcome`."""
+
+    index: int
+    outcome: Any
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Dropped(RunEvent):
+    """A consumer fell behind by more than the buffer holds: `count` events are missing here."""
+
+    count: int
+
+
+class Watch:
+    """Who is watching a run: `sink` gets every event; what is watched inside a run is seen outside too."""
+
+    __slots__ = ("outer", "sink", "streaming", "tracing")
+
+    def __init__(self, sink: Callable[[object], None] | None, tracing: bool, outer: Watch | None) -> None:
+        self.sink = sink
+        self.outer = outer
+        self.tracing = tracing or (outer is not None and outer.tracing)
+        self.streaming = sink is not None or (outer is not None and outer.streaming)
+
+    def publish(self, event: object) -> None:
+        """Hands the event to every sink, innermost first."""
+        if self.sink is not None:
+            self.sink(event)
+        if self.outer is not None:
+            self.outer.publish(event)
+
+
+def emit(event: object) -> None:
+    """Publishes an event, any object of yours, to whoever watches this run; free if nobody does.
+
+    >>> emit("nobody is watching, so this goes nowhere")
+    """
+    watch = scope_in_force.get().watch
+    if watch is not None:
+        watch.publish(event)
+
+
+def streaming() -> bool:
+    """Whether somebody watches, so that a backend should stream its tokens."""
+    watch = scope_in_force.get().watch
+    return watch is not None and watch.streaming
+
+
+def emit_text(text: str, replayed: bool = False) -> None:
+    """Publishes a piece of text as coming from the call that runs here."""
+    scope = scope_in_force.get()
+    if scope.watch is not None:
+        if scope.span is not None:
+            scope.span.streamed = True
+        if scope.watch.streaming:
+            scope.watch.publish(TextDelta(text, origin=scope.span, replayed=replayed))

@@ -1,0 +1,141 @@
+"""Where does a synchronous `run` execute, and who says when that loop is held up?
+
+One background thread with one event loop serves the whole process: `asyncio.run` cannot be
+used in a notebook cell, and a provider's client breaks when two loops share it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import selectors
+import sys
+import threading
+import time
+import warnings
+from types import FrameType
+from typing import Any
+
+# Holding the loop longer than this is worth a warning.
+HOLDING_S = 0.25
+
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+_thread: threading.Thread | None = None
+
+
+def background_loop() -> asyncio.AbstractEventLoop:
+    """The process's event loop, started on first use, and anew after a fork."""
+    global _loop, _thread
+    with _lock:
+        if _loop is None:
+            selector = _WatchedSelector()
+            _loop = asyncio.SelectorEventLoop(selector)
+            started = threading.Event()
+            _thread = threading.Thread(target=_serve, args=(_loop, started), name="onetwo-like", daemon=True)
+            _thread.start()
+            started.wait()
+            selector.watch(_thread)
+        return _loop
+
+
+def holds_background_loop() -> bool:
+    """Whether this code runs on the background loop's thread, which its own watchdog looks after."""
+    return threading.current_thread() is _thread
+
+
+def _serve(loop: asyncio.AbstractEventLoop, started: threading.Event) -> None:
+    asyncio.set_event_loop(loop)
+    loop.call_soon(started.set)
+    loop.run_forever()
+
+
+def _forget() -> None:
+    global _loop, _thread, _lock
+    _loop = _thread = None
+    _lock = threading.Lock()
+
+
+def _stop_at_exit() -> None:
+    if _loop is not None and _thread is not None and _thread.is_alive():
+        _loop.call_soon_threadsafe(_loop.stop)
+        _thread.join(timeout=1.0)
+
+
+os.register_at_fork(after_in_child=_forget)
+atexit.register(_stop_at_exit)
+
+
+class _WatchedSelector(selectors.DefaultSelector):
+    """Notes when the loop leaves `select` to run callbacks; a watchdog thread looks how long they take.
+
+    The watchdog sleeps while the loop is idle, so waiting costs nothing. When the loop is busy it
+    looks four times a second, and sees the very frame that is executing.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._busy_since: float | None = None
+        self._parked = False
+        self._woken = threading.Event()
+        self._never = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def select(self, timeout: float | None = None) -> Any:
+        self._busy_since = None
+        ready = super().select(timeout)
+        self._busy_since = time.monotonic()
+        if self._parked:
+            self._parked = False
+            self._woken.set()
+        return ready
+
+    def watch(self, thread: threading.Thread) -> None:
+        """Starts the watchdog for the thread that runs this selector's loop."""
+        self._thread = thread
+        threading.Thread(target=self._look, name="onetwo-like-watchdog", daemon=True).start()
+
+    def _look(self) -> None:
+        named: float | None = None
+        while self._thread is not None and self._thread.is_alive():
+            since = self._busy_since
+            if since is None:
+                self._woken.clear()
+                self._parked = True
+                if self._busy_since is None:
+                    self._woken.wait()
+                continue
+            held = time.monotonic() - since
+            if held >= HOLDING_S and since != named:
+                named = since
+                frame = sys._current_frames().get(self._thread.ident or 0)
+                if frame is not None:
+                    _warn(frame)
+            self._never.wait(HOLDING_S if held >= HOLDING_S else HOLDING_S - held + 0.001)
+
+
+def _warn(frame: FrameType) -> None:
+    """Names the function of the user's that the loop is in: the one that the library called last."""
+    frames = []
+    shown: FrameType | None = frame
+    while shown is not None and not (frames and _is_plumbing(shown)):
+        if not _is_plumbing(shown):
+            frames.append(shown)
+        shown = shown.f_back
+    held = frames[-1] if frames else frame
+    code = held.f_code
+    message = (
+        f"{code.co_name} ({os.path.basename(code.co_filename)}:{held.f_lineno}) holds the event loop for "
+        f"over {HOLDING_S:g} s, and nothing else runs meanwhile. Await something that is async, or move "
+        "the work to a function under @ot.make_executable(thread=True)."
+    )
+    try:
+        warnings.warn(message, RuntimeWarning, stacklevel=1)
+    except RuntimeWarning as warning:  # warnings are errors here; there is no caller to raise it to
+        sys.stderr.write(f"RuntimeWarning: {warning}\n")
+
+
+def _is_plumbing(frame: FrameType) -> bool:
+    name = frame.f_globals.get("__name__", "")
+    return name.startswith(("asyncio", "onetwo_like.core", "selectors", "threading"))

@@ -1,0 +1,180 @@
+"""How is a program executed from code that is not async, and watched while it runs?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar, overload
+
+from onetwo_like.core.evaluation import PATIENCE_S, Escaped, Node, evaluate
+from onetwo_like.core.events import RunFinished, RunStarted, Watch
+from onetwo_like.core.executable import Executable, require_executable
+from onetwo_like.core.loop import background_loop
+from onetwo_like.core.registry import Scope, scope_in_force
+from onetwo_like.core.trace import Span
+from onetwo_like.errors import NestedRunError, RunCancelled
+
+T = TypeVar("T")
+
+# How long a Ctrl-C waits for what runs below it to stop.
+INTERRUPT_PATIENCE_S = 0.5
+
+
+@overload
+def run(e: Executable[T], *, on_event: Callable[[Any], None] | None = ...) -> T: ...
+@overload
+def run(
+    e: Executable[T], *, enable_tracing: Literal[True], on_event: Callable[[Any], None] | None = ...
+) -> tuple[T, Span]: ...
+@overload
+def run(e: Executable[T], *, enable_tracing: bool, on_event: Callable[[Any], None] | None = ...) -> Any: ...
+def run(
+    e: Executable[T], *, enable_tracing: bool = False, on_event: Callable[[Any], None] | None = None
+) -> Any:
+    """Executes a program and returns its value; works in scripts, notebook cells and threads.
+
+    With `enable_tracing=True` returns (value, trace), a tree of spans. `on_event` is called with
+    every event, on the event loop's thread. Interrupting it (Ctrl-C) cancels the program and
+    everything below it; what had been answered is in the cache.
+
+    Raises NestedRunError inside an executable, where `await` belongs, and RunCancelled if the
+    program cancels itself.
+
+    >>> from onetwo_like import ot
+    >>> ot.run(ot.make_executable(lambda: 42)())
+    42
+    """
+    require_executable(e, "ot.run")
+    refuse_nested("ot.run(e)", "await e")
+    scope = scope_in_force.get()
+    if not enable_tracing and on_event is None:
+        return Run(e, scope).result()
+    watched, root = watched_scope(scope, on_event, enable_tracing)
+    try:
+        value = Run(e, watched).result()
+    except BaseException as error:
+        root.finish(error=error)
+        if enable_tracing:
+            error.trace = root  # type: ignore[attr-defined]  (what a failed run did is worth as much)
+        raise
+    root.finish(value)
+    return (value, root) if enable_tracing else value
+
+
+def refuse_nested(written: str, instead: str) -> None:
+    """Raises NestedRunError inside an executable."""
+    try:
+        on_background = asyncio.get_running_loop() is background_loop()
+    except RuntimeError:
+        on_background = False
+    if on_background or scope_in_force.get().inside:
+        raise NestedRunError(f"{written} inside an executable would wait for itself; write `{instead}` here")
+
+
+def watched_scope(scope: Scope, sink: Callable[[Any], None] | None, tracing: bool) -> tuple[Scope, Span]:
+    """The scope with somebody watching, and the root span of what runs in it."""
+    watch = Watch(sink, tracing, scope.watch)
+    root = Span("", scope.span, scope.sample_path, None, tracing)
+    return scope.but(watch=watch, span=root), root
+
+
+async def supervised(e: Node, scope: Scope) -> Any:
+    """Executes a program in a scope, between RunStarted and RunFinished if somebody watches."""
+    scope_in_force.set(scope if scope.cell is None else scope.entered())
+    watch = scope.watch
+    if watch is None or not watch.streaming:
+        return await evaluate(e)
+    watch.publish(RunStarted(origin=scope.span))
+    try:
+        value = await evaluate(e)
+    except BaseException as error:
+        watch.publish(RunFinished(error, origin=scope.span))
+        raise
+    watch.publish(RunFinished(origin=scope.span))
+    return value
+
+
+class Run:
+    """A program being executed on the background loop, waited for from another thread."""
+
+    def __init__(self, e: Node, scope: Scope, on_end: Callable[[], None] | None = None) -> None:
+        self._name = e.kind.name
+        self._on_end = on_end
+        self._ended = threading.Event()
+        self._task: asyncio.Task[Any] | None = None
+        self._cancelled = False
+        self._loop = background_loop()
+        # The registry is taken now, in the caller's thread, not when the loop gets to it.
+        entered = scope if scope.cell is None else scope.entered()
+        self._loop.call_soon_threadsafe(self._start, e, entered, context=contextvars.copy_context())
+
+    def _start(self, e: Node, scope: Scope) -> None:
+        self._task = self._loop.create_task(_contained(e, scope), name=self._name)
+        self._task.add_done_callback(self._end)
+        if self._cancelled:
+            self._task.cancel()
+
+    def _end(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled():
+            task.exception()
+        self._ended.set()
+        if self._on_end is not None:
+            self._on_end()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the program has ended, one way or another."""
+        return self._ended.is_set()
+
+    def cancel(self) -> None:
+        """Asks the program to stop."""
+        self._cancelled = True
+        self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Waits until the program has ended, at most so long; whether it has."""
+        return self._ended.wait(seconds)
+
+    def cancel_and_wait(self, seconds: float = PATIENCE_S) -> None:
+        """Cancels, waits so long for all to stop, and names what has not."""
+        self.cancel()
+        if not self.wait(seconds):
+            running = sorted({t.get_name() for t in asyncio.all_tasks(self._loop) if not t.done()})
+            warnings.warn(
+                f"still running {seconds:g} s after being cancelled: {', '.join(running)}. "
+                "A body that catches CancelledError must raise it again.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+    def result(self) -> Any:
+        """Waits for the value; raises what the program raised."""
+        try:
+            self._ended.wait()
+        except BaseException:  # Ctrl-C, or whatever a signal handler raises
+            self.cancel_and_wait(INTERRUPT_PATIENCE_S)
+            raise
+        task = self._task
+        assert task is not None
+        if task.cancelled():
+            raise RunCancelled(f"the run of {self._name} was cancelled before it had a value")
+        error = task.exception()
+        if isinstance(error, Escaped):
+            raise error.inner
+        if error is not None:
+            raise error
+        return task.result()
+
+
+async def _contained(e: Node, scope: Scope) -> Any:
+    try:
+        return await supervised(e, scope)
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise Escaped(error) from None

@@ -1,0 +1,254 @@
+"""How are the events of a run read while it runs, by several readers, from threads or coroutines?"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from typing import Any, Generic, TypeVar
+
+from onetwo_like.core.evaluation import Escaped, stop
+from onetwo_like.core.events import Dropped
+from onetwo_like.core.executable import Executable, require_executable
+from onetwo_like.core.registry import scope_in_force
+from onetwo_like.core.run import Run, refuse_nested, supervised, watched_scope
+from onetwo_like.errors import RunCancelled, UsageError
+
+T = TypeVar("T")
+# How many events a reader takes at a time: enough to make the lock cheap.
+_BATCH = 512
+
+
+class EventLog:
+    """The last `buffer` events of a run, in emission order; written by one thread, read by any."""
+
+    def __init__(self, buffer: int) -> None:
+        self._buffer = buffer
+        self._events: list[object] = []
+        self._gone = 0  # how many were trimmed from the front
+        self._trimming = threading.Lock()
+        self._waiting: set[Callable[[], None]] = set()
+        self.ended = False
+
+    def append(self, event: object) -> None:
+        """Adds an event, and wakes who waits for one."""
+        self._events.append(event)
+        if len(self._events) >= 2 * self._buffer:
+            with self._trimming:  # half at a time, so that a trim costs nothing per event
+                surplus = len(self._events) - self._buffer
+                del self._events[:surplus]
+                self._gone += surplus
+        if self._waiting:
+            self._wake()
+
+    def end(self) -> None:
+        """No more events will come."""
+        self.ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        while self._waiting:
+            self._waiting.pop()()
+
+    def read(self, position: int) -> tuple[list[object], int]:
+        """Events from a position on, with one Dropped in the place of those that are lost; the next position."""
+        with self._trimming:
+            total = self._gone + len(self._events)
+            oldest = max(self._gone, total - self._buffer)
+            start = max(position, oldest)
+            batch = self._events[start - self._gone : start - self._gone + _BATCH]
+        if start > position:
+            batch = [Dropped(start - position), *batch]
+            return batch, start + len(batch) - 1
+        return batch, start + len(batch)
+
+    def when_more(self, position: int, wake: Callable[[], None]) -> bool:
+        """Calls `wake` once when there is more after the position; False if there is already."""
+        self._waiting.add(wake)
+        if self.ended or self._gone + len(self._events) > position:
+            self._waiting.discard(wake)
+            return False
+        return True
+
+
+class Stream(Generic[T]):
+    """A run and its events; see `stream`."""
+
+    def __init__(self, e: Executable[T], only: type | tuple[type, ...] | None, buffer: int) -> None:
+        self._e = e
+        self._only = only
+        self._log = EventLog(buffer)
+        self._run: Run | None = None
+        self._task: asyncio.Task[T] | None = None
+
+    # From code that is not async
+
+    def __enter__(self) -> Stream[T]:
+        refuse_nested("with ot.stream(e)", "async with ot.stream(e)")
+        self._refuse_twice()
+        scope, self._root = watched_scope(scope_in_force.get(), self._log.append, False)
+        self._run = Run(self._e, scope, self._log.end)
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        assert self._run is not None
+        if not self._run.ended:
+            self._run.cancel_and_wait()
+
+    def __iter__(self) -> Iterator[Any]:
+        if self._run is None and self._task is None:
+            with self:
+                yield from self._events()
+                self.result  # noqa: B018  (a failure is raised where the stream was read)
+            return
+        yield from self._events()
+
+    def _events(self) -> Iterator[Any]:
+        position = 0
+        while True:
+            ended = self._log.ended  # before reading: what is appended later is read in the next round
+            batch, position = self._log.read(position)
+            for event in batch:
+                if self._wanted(event):
+                    yield event
+            if batch:
+                continue
+            if ended:
+                return
+            more = threading.Event()
+            if self._log.when_more(position, more.set):
+                more.wait()
+
+    @property
+    def result(self) -> T:
+        """The value of the run, waited for; raises what the run raised."""
+        if self._run is not None:
+            value: T = self._run.result()
+            return value
+        if self._task is None:
+            raise UsageError("the stream has not started: write `with ot.stream(e) as events:`")
+        if not self._task.done():
+            raise UsageError("the run has not ended, and waiting here would hold the event loop; `await events`")
+        return _value(self._task)
+
+    # From coroutines
+
+    async def __aenter__(self) -> Stream[T]:
+        self._refuse_twice()
+        scope, self._root = watched_scope(scope_in_force.get(), self._log.append, False)
+        self._task = asyncio.get_running_loop().create_task(_kept(self._e, scope), name=self._e.kind.name)
+        self._task.add_done_callback(self._end)
+        return self
+
+    def _end(self, task: asyncio.Task[T]) -> None:
+        if not task.cancelled():
+            task.exception()
+        self._log.end()
+
+    async def __aexit__(self, *_exc: object) -> None:
+        assert self._task is not None
+        if not self._task.done():
+            await stop([self._task])
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        if self._run is None and self._task is None:
+            async with self:
+                async for event in self._events_async():
+                    yield event
+                await self
+            return
+        async for event in self._events_async():
+            yield event
+
+    async def _events_async(self) -> AsyncIterator[Any]:
+        loop = asyncio.get_running_loop()
+        position = 0
+        while True:
+            ended = self._log.ended
+            batch, position = self._log.read(position)
+            for event in batch:
+                if self._wanted(event):
+                    yield event
+            if batch:
+                continue
+            if ended:
+                return
+            more = asyncio.Event()
+            wake = _waker(loop, more, here=self._task is not None)
+            if self._log.when_more(position, wake):
+                await more.wait()
+
+    def __await__(self) -> Generator[Any, None, T]:
+        return self._value_async().__await__()
+
+    async def _value_async(self) -> T:
+        if self._run is not None:
+            return await asyncio.to_thread(self._run.result)
+        if self._task is None:
+            async with self:
+                return await self._value_async()
+        await asyncio.wait([self._task])
+        return _value(self._task)
+
+    def _wanted(self, event: object) -> bool:
+        return self._only is None or isinstance(event, self._only) or isinstance(event, Dropped)
+
+    def _refuse_twice(self) -> None:
+        if self._run is not None or self._task is not None:
+            raise UsageError("this stream has already been started; call ot.stream(e) again for another run")
+
+
+def _waker(loop: asyncio.AbstractEventLoop, more: asyncio.Event, here: bool) -> Callable[[], None]:
+    """What sets the event: directly if the run is on this loop, else from its thread."""
+    if here:
+        return more.set
+    return lambda: _wake_threadsafe(loop, more)
+
+
+def _wake_threadsafe(loop: asyncio.AbstractEventLoop, more: asyncio.Event) -> None:
+    if not loop.is_closed():
+        loop.call_soon_threadsafe(more.set)
+
+
+async def _kept(e: Executable[T], scope: Any) -> T:
+    try:
+        value: T = await supervised(e, scope)
+        return value
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise Escaped(error) from None
+
+
+def _value(task: asyncio.Task[T]) -> T:
+    if task.cancelled():
+        raise RunCancelled(f"the run of {task.get_name()} was cancelled before it had a value")
+    error = task.exception()
+    if isinstance(error, Escaped):
+        raise error.inner
+    if error is not None:
+        raise error
+    return task.result()
+
+
+def stream(e: Executable[T], *, only: type | tuple[type, ...] | None = None, buffer: int = 100_000) -> Stream[T]:
+    """Executes a program and gives its events while it runs, then its value as `.result`.
+
+    A context manager and an iterator, in both their plain and their `async` forms; leaving the
+    block early cancels the run. Any number of readers see every event in emission order, each
+    from the oldest one kept; `only` filters by class. A slow reader never holds up the run: one
+    that falls more than `buffer` events behind loses the oldest, and sees one `Dropped(count)`.
+
+    >>> from onetwo_like import ot
+    >>> @ot.make_executable
+    ... async def count():
+    ...     for i in range(3):
+    ...         yield i
+    >>> with ot.stream(count()) as events:
+    ...     [event.value for event in events if isinstance(event, ot.Update)]
+    [0, 1, 2]
+    >>> events.result
+    2
+    """
+    require_executable(e, "ot.stream")
+    if not isinstance(buffer, int) or isinstance(buffer, bool) or buffer < 1:
+        raise UsageError(f"ot.stream takes buffer as a number of events, at least 1, not {buffer!r}")
+    return Stream(e, only, buffer)

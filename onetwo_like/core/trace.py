@@ -1,0 +1,92 @@
+"""What happened in a run, as a tree of spans?"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from onetwo_like.core.request import Reply, SamplePath, Usage
+
+
+class Span:
+    """One call of an executable or a built-in: what went in, what came out, and how long it took.
+
+    `start` is in epoch seconds, `duration` in seconds. `cache` is "hit" where the reply was
+    replayed, "made" where a backend was asked, and None where no model was involved.
+    """
+
+    __slots__ = (
+        "_began",
+        "_path",
+        "cache",
+        "children",
+        "duration",
+        "error",
+        "inputs",
+        "name",
+        "output",
+        "parent",
+        "sample_path",
+        "start",
+        "streamed",
+        "usage",
+    )
+
+    def __init__(self, name: str, parent: Span | None, sample_path: SamplePath, inputs: Any, kept: bool) -> None:
+        self.name = name
+        self.parent = parent
+        self.sample_path = sample_path
+        self.inputs = inputs if kept else None
+        self.output: Any = None
+        self.error: BaseException | None = None
+        self.children: list[Span] = []
+        self.usage: Usage | None = None
+        self.cache: str | None = None
+        self.streamed = False
+        self.duration: float | None = None
+        self._path: str | None = None
+        self.start = time.time()
+        self._began = time.perf_counter()
+        if kept and parent is not None:
+            parent.children.append(self)
+
+    @property
+    def path(self) -> str:
+        """Where in the run this is, such as "parallel[2]/mayor/generate_text"; "" for the run itself."""
+        if self._path is None:
+            above = self.parent.path if self.parent is not None else ""
+            self._path = f"{above}/{self.name}" if above else self.name
+        return self._path
+
+    def finish(self, output: Any = None, error: BaseException | None = None) -> None:
+        """Ends the span with what came out of it."""
+        self.duration = time.perf_counter() - self._began
+        self.output = output
+        self.error = error
+
+    def record(self, reply: Reply) -> None:
+        """Notes what the reply of a built-in says beside its value."""
+        self.usage = reply.usage
+        self.cache = "hit" if reply.replayed else "made"
+
+    def walk(self) -> list[Span]:
+        """This span and all below it, parents first."""
+        found, waiting = [], [self]
+        while waiting:
+            span = waiting.pop()
+            found.append(span)
+            waiting.extend(reversed(span.children))
+        return found
+
+    def __repr__(self) -> str:
+        return f"<Span {self.path or 'run'}: {len(self.children)} children>"
+
+    def __str__(self) -> str:
+        lines = []
+        for span in self.walk():
+            depth = 0 if span is self else span.path.count("/") - self.path.count("/") + (not self.path)
+            took = "running" if span.duration is None else f"{span.duration * 1000:.1f} ms"
+            cache = f", {span.cache}" if span.cache else ""
+            outcome = f" -> {span.output!r:.60}" if span.error is None else f" !! {type(span.error).__name__}: {span.error}"
+            lines.append(f"{'  ' * depth}{span.name or 'run'} ({took}{cache}){outcome}")
+        return "\n".join(lines)

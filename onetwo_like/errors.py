@@ -1,0 +1,181 @@
+"""What can go wrong, as one tree?
+
+    OneTwoError
+    ├── ProgramError                     the program is wrong: raised even under on_error="keep"
+    │   ├── UsageError                   (TypeError)     called with something that cannot work
+    │   ├── NotBoundError                (LookupError)   no backend in scope serves the operation
+    │   ├── UnsupportedOptionError       (TypeError)     the bound handler cannot honour an option
+    │   ├── NestedRunError               (RuntimeError)  `ot.run` inside an executable
+    │   ├── ScopeError                   (RuntimeError)  the registry cannot be changed from here
+    │   ├── TemplateError                (ValueError)    a prompt template is malformed
+    │   └── NetworkRefusedError          (RuntimeError)  under `testing.only_loopback`, something went out
+    ├── ParseError                       (ValueError)    a reply is not what was asked for
+    ├── DeadlineError                    (TimeoutError)  a bound set by the program has passed
+    ├── RunCancelled                     (RuntimeError)  a run was cancelled from outside
+    ├── ConsumedError                    (ValueError)    an iterator was given to two runs
+    ├── MissingExtraError                (ImportError)   an optional dependency is not installed
+    ├── BackendError                                     the provider's fault or refusal
+    │   ├── AuthenticationError
+    │   ├── PermissionDeniedError
+    │   ├── ModelNotFoundError           (LookupError)
+    │   ├── InvalidRequestError          (ValueError)
+    │   │   └── ContextTooLongError
+    │   ├── ContentRefusedError
+    │   ├── MalformedReplyError          (ValueError)
+    │   └── TransientError                               worth another attempt
+    │       ├── RateLimitedError
+    │       ├── OverloadedError
+    │       ├── ConnectionFailedError    (ConnectionError)
+    │       └── BackendTimeoutError      (TimeoutError)
+    └── CacheError
+        ├── UnstorableError              (TypeError)     a value of this type cannot be kept
+        └── ReplayMiss                   (LookupError, ProgramError)
+
+Each class also inherits the built-in that people already catch. Errors never
+become text in a prompt or an answer.
+"""
+
+from __future__ import annotations
+
+
+class OneTwoError(Exception):
+    """Every error this package raises on purpose."""
+
+
+class ProgramError(OneTwoError):
+    """The program itself is wrong, so that no other item of a batch could succeed either."""
+
+
+class UsageError(ProgramError, TypeError):
+    """Something was called with an argument that cannot work."""
+
+
+class NotBoundError(ProgramError, LookupError):
+    """No backend in scope serves the operation, and it cannot be derived from one that does."""
+
+
+class UnsupportedOptionError(ProgramError, TypeError):
+    """The bound handler cannot honour an option that was given."""
+
+
+class NestedRunError(ProgramError, RuntimeError):
+    """`ot.run` was called inside an executable, where `await` belongs."""
+
+
+class ScopeError(ProgramError, RuntimeError):
+    """The registry in force cannot be changed from here."""
+
+
+class TemplateError(ProgramError, ValueError):
+    """A prompt template is malformed, or uses a variable that nobody set."""
+
+
+class NetworkRefusedError(ProgramError, RuntimeError):
+    """Where only loopback is allowed, something tried to reach another address."""
+
+
+class ParseError(OneTwoError, ValueError):
+    """A reply could not be read as what was asked for; `.reply` is the model's text."""
+
+    def __init__(self, message: str, reply: object = None) -> None:
+        super().__init__(message)
+        self.reply = reply
+
+
+class DeadlineError(OneTwoError, TimeoutError):
+    """A time bound set by the program has passed."""
+
+
+class RunCancelled(OneTwoError, RuntimeError):
+    """A run was cancelled from outside before it had a value."""
+
+
+class ConsumedError(OneTwoError, ValueError):
+    """An iterator, which can be read once, was given to a second run."""
+
+
+class MissingExtraError(OneTwoError, ImportError):
+    """An optional dependency is not installed; the message names the `pip install` to run."""
+
+
+class BackendError(OneTwoError):
+    """A provider failed or refused; carries `.provider`, `.model`, `.request_id` and `.attempts`."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        model: str | None = None,
+        request_id: str | None = None,
+        attempts: int = 1,
+    ) -> None:
+        super().__init__(message)
+        self.provider = provider
+        self.model = model
+        self.request_id = request_id
+        self.attempts = attempts
+
+
+class AuthenticationError(BackendError):
+    """The key is missing, wrong or expired."""
+
+
+class PermissionDeniedError(BackendError):
+    """The key is good but may not do this."""
+
+
+class ModelNotFoundError(BackendError, LookupError):
+    """The provider has no such model."""
+
+
+class InvalidRequestError(BackendError, ValueError):
+    """The provider says that the request is wrong."""
+
+
+class ContextTooLongError(InvalidRequestError):
+    """The prompt and the answer asked for exceed the model's context."""
+
+
+class ContentRefusedError(BackendError):
+    """The model or a filter of the provider refused to answer."""
+
+
+class MalformedReplyError(BackendError, ValueError):
+    """The provider answered with something that is not what was asked for."""
+
+
+class TransientError(BackendError):
+    """The same request may succeed later."""
+
+
+class RateLimitedError(TransientError):
+    """The account has used up its rate for now; `.retry_after_s` if the provider said when."""
+
+    retry_after_s: float | None = None
+
+
+class OverloadedError(TransientError):
+    """The provider cannot serve anybody now (every 5xx)."""
+
+    retry_after_s: float | None = None
+
+
+class ConnectionFailedError(TransientError, ConnectionError):
+    """The connection could not be made, or broke before the whole reply had arrived."""
+
+
+class BackendTimeoutError(TransientError, TimeoutError):
+    """The provider did not answer within the backend's `timeout_s`."""
+
+
+class CacheError(OneTwoError):
+    """A cache cannot be opened, read or written."""
+
+
+class UnstorableError(CacheError, TypeError):
+    """A value of this type cannot be kept in a cache."""
+
+
+class ReplayMiss(CacheError, ProgramError, LookupError):
+    """In replay mode, a request that was never recorded."""

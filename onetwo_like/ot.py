@@ -1,0 +1,96 @@
+"""What does a user import first? Names only: heavy parts load on first use."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from onetwo_like import __version__
+from onetwo_like.core.combinators import with_current_registry, with_registry
+from onetwo_like.core.content import Chunk, ChunkList, Message
+from onetwo_like.core.events import (
+    CacheHit,
+    CallFinished,
+    CallStarted,
+    Dropped,
+    Event,
+    ItemFinished,
+    Retrying,
+    RunFinished,
+    RunStarted,
+    TextDelta,
+    Update,
+    emit,
+)
+from onetwo_like.core.executable import Executable
+from onetwo_like.core.function import make_executable
+from onetwo_like.core.outcome import Outcome
+from onetwo_like.core.parallel import parallel
+from onetwo_like.core.registry import Registry, RegistryContext, copy_registry, set_registry
+from onetwo_like.core.request import Handler, Middleware, Reply, Request, Usage
+from onetwo_like.core.run import run
+from onetwo_like.core.sampling import repeat
+from onetwo_like.core.stream import stream
+
+if TYPE_CHECKING:
+    from onetwo_like.builtins.composables import make_composable
+    from onetwo_like.middleware.cache import Cache, caching
+
+# Where the names are that are loaded on first use.
+_LATE = {
+    "Cache": "onetwo_like.middleware.cache",
+    "caching": "onetwo_like.middleware.cache",
+    "make_composable": "onetwo_like.builtins.composables",
+}
+
+__all__ = [
+    "Cache",
+    "CacheHit",
+    "CallFinished",
+    "CallStarted",
+    "Chunk",
+    "ChunkList",
+    "Dropped",
+    "Event",
+    "Executable",
+    "Handler",
+    "ItemFinished",
+    "Message",
+    "Middleware",
+    "Outcome",
+    "Registry",
+    "RegistryContext",
+    "Reply",
+    "Request",
+    "Retrying",
+    "RunFinished",
+    "RunStarted",
+    "TextDelta",
+    "Update",
+    "Usage",
+    "__version__",
+    "caching",
+    "copy_registry",
+    "emit",
+    "make_composable",
+    "make_executable",
+    "parallel",
+    "repeat",
+    "run",
+    "set_registry",
+    "stream",
+    "with_current_registry",
+    "with_registry",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = globals()[name] = getattr(importlib.import_module(_LATE[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
