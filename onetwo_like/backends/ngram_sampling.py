@@ -24,9 +24,9 @@ class Generation:
     the `top_k` most likely, or the fewest that together have `top_p`; if both are given, `top_k` comes
     first. `seed` decides the draws: the same seed gives the same text, on every platform.
 
-    The text ends where the model ends it, before the first of the `stop` strings, or after
+    The text ends where the model ends it, before the `stop` string that is complete first, or after
     `max_tokens` tokens. Only tokens of the training text are written. If the prompt ends with a space,
-    the answer is one that continues it: its first word comes without a space of its own.
+    the first word comes without a space of its own.
 
     Raises InvalidRequestError, naming the option, for a value that makes no sense.
 
@@ -114,8 +114,9 @@ def _check(
 
 
 def _first(stop: Sequence[str], text: str) -> int | None:
-    """Where the first stop string begins."""
-    return min((at for s in stop if (at := text.find(s)) >= 0), default=None)
+    """Where the stop string begins that is complete first; of those, the longest."""
+    found = [(at + len(s), at) for s in stop if (at := text.find(s)) >= 0]
+    return min(found)[1] if found else None
 
 
 def _longest_beginning(stop: Sequence[str], text: str) -> int:
