@@ -53,11 +53,8 @@ class NGramModel:
     """
 
     def __init__(self, order: int, text: str) -> None:
-        if order < 1:
-            raise UsageError(f"An n-gram model needs an order of at least 1, got {order}. Try order=5.")
-        paragraphs = [stripped for paragraph in text.split("\n\n") if (stripped := paragraph.strip("\n"))]
-        if not paragraphs:
-            raise UsageError("The training text is empty, so there is nothing to learn. Give it some text.")
+        check_order(order)
+        paragraphs = paragraphs_of(text)
         self.order = order
         self._texts = [""]
         self._ids: dict[str, int] = {}
@@ -158,6 +155,24 @@ class NGramModel:
         """The share of one character among unknown words: the same rule, over the letters of the text."""
         distinct = len(self._letters)
         return (self._letters[chr(character)] + distinct / CHARACTERS) / (self._letter_count + distinct)
+
+
+def check_order(order: object) -> None:
+    """Raises UsageError unless this can be the order of a model: a whole number, 1 or above."""
+    if not isinstance(order, int) or isinstance(order, bool) or order < 1:
+        raise UsageError(
+            f"The order of an n-gram model is a whole number, 1 or above, not {order!r}. Try order=5."
+        )
+
+
+def paragraphs_of(text: str) -> list[str]:
+    """The texts to learn from. Raises UsageError if there is none."""
+    paragraphs = [stripped for paragraph in text.split("\n\n") if (stripped := paragraph.strip("\n"))]
+    if not paragraphs:
+        raise UsageError(
+            "The training text is empty, so there is nothing to learn. Give the model some text."
+        )
+    return paragraphs
 
 
 @lru_cache(maxsize=8)
