@@ -33,6 +33,8 @@ class Chunk:
     def __post_init__(self) -> None:
         if isinstance(self.content, bytearray | memoryview):
             object.__setattr__(self, "content", bytes(self.content))
+        elif isinstance(self.content, str) and type(self.content) is not str:
+            object.__setattr__(self, "content", str(self.content))  # one text, one key in the cache
         if not isinstance(self.content, str | bytes):
             raise UsageError(f"Chunk holds str or bytes, not {type(self.content).__name__}: {self.content!r:.80}")
         if isinstance(self.content, bytes) and self.mime_type is None:

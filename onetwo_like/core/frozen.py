@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Mapping
 from typing import Any, Never
 
-MUTABLE = frozenset({list, dict, set, bytearray})
+_LIKE_DICT = frozenset({OrderedDict, defaultdict, Counter})
+MUTABLE = frozenset({list, dict, set, bytearray, deque}) | _LIKE_DICT
 
 
 class FrozenDict(dict[Any, Any]):
@@ -38,7 +41,7 @@ def freeze(value: Any) -> Any:
     {'stop': ('Q:', 'A:')}
     """
     kind = type(value)
-    if kind is list or kind is tuple:
+    if kind is tuple or isinstance(value, list):
         return tuple([freeze(item) for item in value])
     if isinstance(value, Mapping) and kind is not FrozenDict:
         return FrozenDict({key: freeze(item) for key, item in value.items()})
@@ -50,9 +53,9 @@ def freeze(value: Any) -> Any:
 
 
 def copied(value: Any) -> Any:
-    """The value with its lists, dicts and sets copied all the way down; everything else is shared.
+    """The value with its lists, dicts, sets and other standard collections copied all the way down.
 
-    Functions of the user's get real lists and dicts, their own on every run.
+    Everything else is shared. Functions of the user's get real lists and dicts, their own on every run.
     """
     kind = type(value)
     if kind is list:
@@ -63,6 +66,13 @@ def copied(value: Any) -> Any:
         return tuple([copied(item) for item in value]) if any(type(i) in _DEEP for i in value) else value
     if kind is set or kind is bytearray:
         return kind(value)
+    if kind is deque:
+        return deque([copied(item) for item in value], value.maxlen)
+    if kind in _LIKE_DICT:
+        own = copy.copy(value)
+        for key, item in value.items():
+            own[key] = copied(item)
+        return own
     return value
 
 
