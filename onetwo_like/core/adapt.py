@@ -69,7 +69,9 @@ async def _gathered(pieces: AsyncIterable[Any]) -> Reply:
             texts.append(piece)
             emit_text(piece)
         else:
-            raise MalformedReplyError(f"a generator that answers a built-in yields strings, not {piece!r:.80}")
+            raise MalformedReplyError(
+                f"a generator that answers a built-in yields strings, not {piece!r:.80}"
+            )
     text = "".join(texts)
     if final is None:
         return Reply(text, duration_s=time.perf_counter() - began, chunks=tuple(texts))

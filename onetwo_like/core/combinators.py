@@ -125,7 +125,13 @@ class _WithRegistry(Kind):
             return await evaluate(held.node)
 
 
-_NAMED, _TIMEOUT, _RETRY, _FALLBACK, _WITH_REGISTRY = _Named(), _Timeout(), _Retry(), _Fallback(), _WithRegistry()
+_NAMED, _TIMEOUT, _RETRY, _FALLBACK, _WITH_REGISTRY = (
+    _Named(),
+    _Timeout(),
+    _Retry(),
+    _Fallback(),
+    _WithRegistry(),
+)
 
 
 def named(e: Node, name: str) -> Executable[Any]:
@@ -152,7 +158,9 @@ def retry(e: Node, n: int, on: RetryOn, wait: RetryWait) -> Executable[Any]:
     if not isinstance(n, int) or isinstance(n, bool) or n < 1:
         raise UsageError(f"retry takes the number of attempts in all, at least 1, not {n!r}")
     classes = on if isinstance(on, tuple) else (on,) if isinstance(on, type) else ()
-    if not (classes or callable(on)) or not all(isinstance(c, type) and issubclass(c, BaseException) for c in classes):
+    if not (classes or callable(on)) or not all(
+        isinstance(c, type) and issubclass(c, BaseException) for c in classes
+    ):
         raise UsageError(f"retry(on=...) takes exception classes or a function of the error, not {on!r:.60}")
     if not callable(wait) and not (isinstance(wait, int | float) and wait >= 0):
         raise UsageError(f"retry(wait=...) takes seconds or a function of the attempt, not {wait!r:.60}")

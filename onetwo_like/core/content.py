@@ -36,7 +36,9 @@ class Chunk:
         elif isinstance(self.content, str) and type(self.content) is not str:
             object.__setattr__(self, "content", str(self.content))  # one text, one key in the cache
         if not isinstance(self.content, str | bytes):
-            raise UsageError(f"Chunk holds str or bytes, not {type(self.content).__name__}: {self.content!r:.80}")
+            raise UsageError(
+                f"Chunk holds str or bytes, not {type(self.content).__name__}: {self.content!r:.80}"
+            )
         if isinstance(self.content, bytes) and self.mime_type is None:
             raise UsageError('Chunk of bytes needs a mime_type, such as Chunk(data, "image/png")')
         if self.role is not None and self.role not in ROLES:
@@ -129,7 +131,9 @@ def _chunks_of(source: object) -> Iterator[Chunk]:
     elif isinstance(source, Iterable) and not isinstance(source, bytes | Mapping):
         for item in source:
             if not isinstance(item, str | Chunk | ChunkList):
-                raise UsageError(f"content consists of str and Chunk, not {type(item).__name__}: {item!r:.80}")
+                raise UsageError(
+                    f"content consists of str and Chunk, not {type(item).__name__}: {item!r:.80}"
+                )
             yield from _chunks_of(item)
     else:
         raise UsageError(
@@ -186,7 +190,11 @@ def as_messages(value: object) -> tuple[Message, ...]:
     if isinstance(value, list | tuple) and any(isinstance(item, Message | Mapping) for item in value):
         bad = next(item for item in value if not isinstance(item, Message))
         raise UsageError(f"a conversation is a list of ot.Message, and one item is {bad!r:.80}")
-    if not isinstance(value, str | Chunk | ChunkList) and isinstance(value, Iterable) and not isinstance(value, list | tuple):
+    if (
+        not isinstance(value, str | Chunk | ChunkList)
+        and isinstance(value, Iterable)
+        and not isinstance(value, list | tuple)
+    ):
         return as_messages(list(value))
     content = as_content(value)
     if isinstance(content, str):

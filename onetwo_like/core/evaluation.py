@@ -21,7 +21,9 @@ class Kind:
     name = ""
     control = False
 
-    def ready(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
+    def ready(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+    ) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
         """The arguments of a node after those that were executables have been replaced by their values."""
         return args, kwargs
 
@@ -150,7 +152,9 @@ class Evaluation:
 
     async def _inputs(self, node: Node) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
         cells = [self.cell(a) if isinstance(a, Node) else None for a in node.args]
-        named = {n: self.cell(a) for n, a in node.kwargs.items() if isinstance(a, Node)} if node.kwargs else {}
+        named = (
+            {n: self.cell(a) for n, a in node.kwargs.items() if isinstance(a, Node)} if node.kwargs else {}
+        )
         await join([c for c in cells if c is not None] + list(named.values()))
         args = tuple([a if c is None else c.task.result() for a, c in zip(node.args, cells, strict=True)])
         kwargs = node.kwargs

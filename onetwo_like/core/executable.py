@@ -122,7 +122,9 @@ class Executable(Node, Generic[T]):
 def require_executable(value: object, where: str) -> None:
     """Raises a UsageError unless the value is an Executable."""
     if not isinstance(value, Executable):
-        raise UsageError(f"{where} takes an Executable, such as llm.generate_text(...), not {described(value)}")
+        raise UsageError(
+            f"{where} takes an Executable, such as llm.generate_text(...), not {described(value)}"
+        )
 
 
 def described(value: object) -> str:

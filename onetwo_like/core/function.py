@@ -38,7 +38,9 @@ class Function(Kind):
         self.streams = inspect.isasyncgenfunction(function)
         self.is_async = inspect.iscoroutinefunction(function)
         if thread and (self.streams or self.is_async):
-            raise UsageError(f"{name} is async, so it runs on the event loop; thread=True is for plain functions")
+            raise UsageError(
+                f"{name} is async, so it runs on the event loop; thread=True is for plain functions"
+            )
 
     async def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         """The final value: an executable that the body returns is executed, each in an evaluation of its own."""
@@ -117,7 +119,9 @@ async def _last(updates: AsyncGenerator[Any, None]) -> Any:
     return value
 
 
-def _own(args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
+def _own(
+    args: tuple[Any, ...], kwargs: dict[str, Any] | None
+) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
     """The arguments for one run: held executables unwrapped, lists and dicts its own copies."""
     for a in args:
         if a.__class__ in _SPECIAL:
@@ -145,7 +149,9 @@ class ExecutableFunction(Generic[P, T]):
         if isinstance(function, staticmethod | classmethod | property):
             raise UsageError(f"write @{type(function).__name__} above @ot.make_executable, not below it")
         if not callable(function):
-            raise UsageError(f"make_executable takes a function, not {type(function).__name__}: {function!r:.60}")
+            raise UsageError(
+                f"make_executable takes a function, not {type(function).__name__}: {function!r:.60}"
+            )
         functools.update_wrapper(self, function)
         self.__name__ = name or getattr(function, "__name__", type(function).__name__)
         self.__wrapped__ = function
@@ -183,10 +189,15 @@ class ExecutableFunction(Generic[P, T]):
             elif p.kind is p.VAR_POSITIONAL:
                 names.extend([p.name] * (len(given) - len(names)))
         given = tuple(
-            [Held(v) if n in holding and isinstance(v, Node) else v for n, v in zip(names, given, strict=True)]
+            [
+                Held(v) if n in holding and isinstance(v, Node) else v
+                for n, v in zip(names, given, strict=True)
+            ]
         )
         if named:
-            extra = next((p.name for p in self.__signature__.parameters.values() if p.kind is p.VAR_KEYWORD), None)
+            extra = next(
+                (p.name for p in self.__signature__.parameters.values() if p.kind is p.VAR_KEYWORD), None
+            )
             parameters = self.__signature__.parameters
             named = {
                 n: Held(v) if isinstance(v, Node) and (n if n in parameters else extra) in holding else v

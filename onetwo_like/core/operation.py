@@ -91,7 +91,9 @@ class Operation(Kind, Generic[P, T]):
         resolved into each request; a function that does not take one is not handed it.
         """
         if not callable(implementation):
-            raise UsageError(f"{self.name}.configure takes a function, not {type(implementation).__name__}: {implementation!r:.60}")
+            raise UsageError(
+                f"{self.name}.configure takes a function, not {type(implementation).__name__}: {implementation!r:.60}"
+            )
         if fingerprint is not None and not (isinstance(fingerprint, str) and fingerprint):
             raise UsageError(f"{self.name}.configure takes fingerprint as a name, not {fingerprint!r}")
         bind({self.name: self.binding(implementation, defaults, fingerprint and {"function": fingerprint})})
@@ -136,7 +138,9 @@ class Operation(Kind, Generic[P, T]):
         for name in defaults:
             if name not in self.parameters or name in self.required:
                 options = [p for p in self.parameters if p not in self.required]
-                raise UsageError(f"{self.name} has no option {name!r}; its options are {', '.join(options) or 'none'}")
+                raise UsageError(
+                    f"{self.name} has no option {name!r}; its options are {', '.join(options) or 'none'}"
+                )
         return tuple(
             [None if (v := defaults.get(n)) is None else self.normalisers[n](v) for n in self.parameters]
         )
@@ -147,7 +151,9 @@ class Operation(Kind, Generic[P, T]):
 
     # Running
 
-    def ready(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
+    def ready(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+    ) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
         values = zip(self.parameters, args, strict=True)
         return tuple([None if v is None else self.normalisers[n](v) for n, v in values]), None
 
@@ -193,7 +199,13 @@ class Operation(Kind, Generic[P, T]):
         watch = scope.watch
         assert watch is not None
         handler, request = self._resolve(scope, binding, values)
-        span = Span(self.name, scope.span, scope.sample_path, request.arguments if watch.tracing else None, watch.tracing)
+        span = Span(
+            self.name,
+            scope.span,
+            scope.sample_path,
+            request.arguments if watch.tracing else None,
+            watch.tracing,
+        )
         token = scope_in_force.set(scope.but(span=span))
         try:
             if watch.streaming:
@@ -244,7 +256,10 @@ class Operation(Kind, Generic[P, T]):
     def _derivation(self, registry: Registry, above: frozenset[str]) -> Callable[..., Any] | None:
         """The first derivation all of whose needs are bound, or can be derived in turn."""
         for needs, function in self.derivations:
-            if all(n in registry or (n not in above and _derivable(n, registry, above | {self.name})) for n in needs):
+            if all(
+                n in registry or (n not in above and _derivable(n, registry, above | {self.name}))
+                for n in needs
+            ):
                 return function
         return None
 

@@ -64,7 +64,13 @@ class _Batch:
     """One run of a `parallel`: keeps up to `limit` items going until all have ended, or one has failed."""
 
     def __init__(
-        self, evaluation: Evaluation, source: Any, limit: int, timeout_s: float | None, keep: bool, collect: bool
+        self,
+        evaluation: Evaluation,
+        source: Any,
+        limit: int,
+        timeout_s: float | None,
+        keep: bool,
+        collect: bool,
     ) -> None:
         self.evaluation = evaluation
         self.source = source
@@ -87,7 +93,9 @@ class _Batch:
     async def run(self) -> Any:
         source = self.source.take() if isinstance(self.source, _Once) else self.source
         pump = None
-        deadline = self.loop.call_later(self.timeout_s, self._deadline) if self.timeout_s is not None else None
+        deadline = (
+            self.loop.call_later(self.timeout_s, self._deadline) if self.timeout_s is not None else None
+        )
         try:
             if isinstance(source, AsyncIterable):
                 pump = self.loop.create_task(self._pump(aiter(source)), name="parallel")
@@ -104,7 +112,9 @@ class _Batch:
         if self.failure is not None:
             raise self.failure.inner if isinstance(self.failure, Escaped) else self.failure
         if self.late and not self.keep:
-            raise DeadlineError(f"parallel: {len(self.active)} of {self.count} items had not finished after {self.timeout_s:g} s")
+            raise DeadlineError(
+                f"parallel: {len(self.active)} of {self.count} items had not finished after {self.timeout_s:g} s"
+            )
         return self.results if self.collect else self.count
 
     # Starting
@@ -188,7 +198,9 @@ class _Batch:
     def _settle(self, index: int, task: asyncio.Task[Any]) -> None:
         """Notes how an item ended, or that its failure ends the whole."""
         if task.cancelled():
-            error: BaseException | None = RunCancelled(f"{task.get_name()} was cancelled from inside its own body")
+            error: BaseException | None = RunCancelled(
+                f"{task.get_name()} was cancelled from inside its own body"
+            )
         else:
             error = task.exception()
         if error is not None and (not self.keep or isinstance(error, Escaped | ProgramError)):
@@ -252,7 +264,11 @@ class _Batch:
                 self.results.append(self._not_finished())
 
     def _not_finished(self) -> Outcome[Any]:
-        return Outcome("timeout", None, DeadlineError(f"not finished when the {self.timeout_s:g} s of ot.parallel were over"))
+        return Outcome(
+            "timeout",
+            None,
+            DeadlineError(f"not finished when the {self.timeout_s:g} s of ot.parallel were over"),
+        )
 
 
 def _status(error: BaseException, task: asyncio.Task[Any]) -> Status:
@@ -342,7 +358,9 @@ def parallel(
     if on_error not in ("raise", "keep"):
         raise UsageError(f'ot.parallel takes on_error="raise" or "keep", not {on_error!r}')
     if not isinstance(max_concurrency, int) or isinstance(max_concurrency, bool) or max_concurrency < 1:
-        raise UsageError(f"ot.parallel takes max_concurrency as a number of at least 1, not {max_concurrency!r}")
+        raise UsageError(
+            f"ot.parallel takes max_concurrency as a number of at least 1, not {max_concurrency!r}"
+        )
     timeout_s = None if timeout is None else positive(timeout, "ot.parallel(timeout=...)")
     source: Any = executables
     if len(executables) == 1 and not isinstance(executables[0], Node):

@@ -138,7 +138,9 @@ class Scope:
 
     def but(self, **changes: Any) -> Scope:
         """A copy with some fields changed."""
-        new = Scope(self.cell, self.registry, self.inside, self.sample_path, self.watch, self.span, self.cache)
+        new = Scope(
+            self.cell, self.registry, self.inside, self.sample_path, self.watch, self.span, self.cache
+        )
         for name, value in changes.items():
             setattr(new, name, value)
         return new
@@ -227,5 +229,7 @@ def _changeable_cell() -> Cell:
 
 def _as_registry(value: object, where: str) -> Registry:
     if not isinstance(value, Registry):
-        raise UsageError(f"{where} takes a registry from ot.copy_registry(), not {type(value).__name__}: {value!r:.80}")
+        raise UsageError(
+            f"{where} takes a registry from ot.copy_registry(), not {type(value).__name__}: {value!r:.80}"
+        )
     return value

@@ -35,7 +35,9 @@ def compile_binder(signature: inspect.Signature, name: str) -> Bind:
     return _compile(signature, name, taken, f"({', '.join(positional)}{',' if positional else ''}), {named}")
 
 
-def compile_values(signature: inspect.Signature, name: str, normalisers: Mapping[str, Normaliser]) -> Callable[..., tuple[Any, ...]]:
+def compile_values(
+    signature: inspect.Signature, name: str, normalisers: Mapping[str, Normaliser]
+) -> Callable[..., tuple[Any, ...]]:
     """A function that takes what `signature` takes and returns all arguments, normalised, as one tuple.
 
     None stays None: it means "the default in scope". Text is not copied.
@@ -94,7 +96,11 @@ def _parts(signature: inspect.Signature) -> tuple[list[str], list[str]]:
 
 
 def _compile(
-    signature: inspect.Signature, name: str, taken: list[str], returned: str, environment: dict[str, Any] | None = None
+    signature: inspect.Signature,
+    name: str,
+    taken: list[str],
+    returned: str,
+    environment: dict[str, Any] | None = None,
 ) -> Callable[..., Any]:
     namespace: dict[str, Any] = dict(environment or {})
     for i, p in enumerate(signature.parameters.values()):

@@ -128,7 +128,9 @@ class Stream(Generic[T]):
         if self._task is None:
             raise UsageError("the stream has not started: write `with ot.stream(e) as events:`")
         if not self._task.done():
-            raise UsageError("the run has not ended, and waiting here would hold the event loop; `await events`")
+            raise UsageError(
+                "the run has not ended, and waiting here would hold the event loop; `await events`"
+            )
         return _value(self._task)
 
     # From coroutines
@@ -229,7 +231,9 @@ def _value(task: asyncio.Task[T]) -> T:
     return task.result()
 
 
-def stream(e: Executable[T], *, only: type | tuple[type, ...] | None = None, buffer: int = 100_000) -> Stream[T]:
+def stream(
+    e: Executable[T], *, only: type | tuple[type, ...] | None = None, buffer: int = 100_000
+) -> Stream[T]:
     """Executes a program and gives its events while it runs, then its value as `.result`.
 
     A context manager and an iterator, in both their plain and their `async` forms; leaving the

@@ -32,7 +32,9 @@ class Span:
         "usage",
     )
 
-    def __init__(self, name: str, parent: Span | None, sample_path: SamplePath, inputs: Any, kept: bool) -> None:
+    def __init__(
+        self, name: str, parent: Span | None, sample_path: SamplePath, inputs: Any, kept: bool
+    ) -> None:
         self.name = name
         self.parent = parent
         self.sample_path = sample_path
@@ -87,6 +89,10 @@ class Span:
             depth = 0 if span is self else span.path.count("/") - self.path.count("/") + (not self.path)
             took = "running" if span.duration is None else f"{span.duration * 1000:.1f} ms"
             cache = f", {span.cache}" if span.cache else ""
-            outcome = f" -> {span.output!r:.60}" if span.error is None else f" !! {type(span.error).__name__}: {span.error}"
+            outcome = (
+                f" -> {span.output!r:.60}"
+                if span.error is None
+                else f" !! {type(span.error).__name__}: {span.error}"
+            )
             lines.append(f"{'  ' * depth}{span.name or 'run'} ({took}{cache}){outcome}")
         return "\n".join(lines)
