@@ -150,7 +150,9 @@ def layers() -> list[list[str]]:
 def check_each_once(listed: list[str], there: list[str]) -> None:
     unlisted, gone = set(there) - set(listed), set(listed) - set(there)
     twice = {path for path in listed if listed.count(path) > 1}
-    assert (unlisted, gone, twice) == (set(), set(), set()), "BUILD.bazel: unlisted, not there, listed twice"
+    assert not unlisted, f"in no target of BUILD.bazel: {sorted(unlisted)}"
+    assert not gone, f"in BUILD.bazel, but not there: {sorted(gone)}"
+    assert not twice, f"in two targets of BUILD.bazel: {sorted(twice)}"
 
 
 def test_every_file_of_the_package_is_in_exactly_one_target():
@@ -188,9 +190,8 @@ def test_this_target_names_what_its_files_import(label):
     unused = {dep for dep in given - needed if label not in LIBRARIES or dep.startswith("@")} - {
         ":test_support"
     }
-    assert (missing, unused) == (set(), set()), (
-        f"in BUILD.bazel, {label}: add the first, take away the second"
-    )
+    assert not missing, f"BUILD.bazel, {label}: add {sorted(missing)}"
+    assert not unused, f"BUILD.bazel, {label}: take away {sorted(unused)}"
 
 
 @pytest.mark.parametrize("label", TESTS)
