@@ -8,7 +8,8 @@ without quotes, `...`, an escape that does not exist. Guessing there would inven
 
 Which value counts when there are several: one directly after a code fence before one in the prose, and
 among equals the last, since models draft first and conclude then. A value inside a broken or truncated
-one never counts: half an answer must not pass for a whole one.
+one never counts, and in a text that breaks off inside JSON none does: half an answer must not pass for a
+whole one, nor a draft for the conclusion.
 
 The text is read once, and regions that turn out to be broken once more, so time is linear in its length.
 """
@@ -78,7 +79,7 @@ class _Broken(Exception):
     def __init__(self, at: int, why: str, *, begun: bool) -> None:
         super().__init__(why)
         self.at = at
-        self.why = why
+        self.why = why  # "" if the text ends there
         self.begun = begun  # more than brackets had been read: this was meant to be JSON
 
 
@@ -95,7 +96,7 @@ def extract_json(text: str) -> str:
     """
     found = find_json(text)
     if not found.values:
-        raise ParseError(found.problem or f"There is no JSON in {excerpt(text)}. Answer with JSON.", reply=text)
+        raise ParseError(found.problem or no_json(text), reply=text)
     return found.values[0]
 
 
@@ -104,8 +105,8 @@ def find_json(text: str) -> FoundJson:
 
     >>> find_json("First [1], then {'a': [2]}.").values
     ('{"a":[2]}', '[1]')
-    >>> find_json('{"a": [1, 2').problem
-    "The JSON breaks off before its end, after '[1, 2'."
+    >>> find_json("[1, [2").problem
+    "The JSON breaks off before its end, after '[1, [2'."
     """
     whole = _LONE_SCALAR.fullmatch(text.strip())
     if whole is not None and (scalar := _lone_scalar(whole)):
@@ -120,6 +121,8 @@ def find_json(text: str) -> FoundJson:
         except _Broken as broken:
             if broken.at - begin > longest:
                 longest, problem = broken.at - begin, _told(text, broken)
+            if broken.begun and not broken.why:  # what came before was not the last word
+                return FoundJson((), problem)
             # Brackets that are still open stop at the same place, so none of them is worth an attempt.
             at = _closing(text, begin) if broken.begun else broken.at
             continue
@@ -131,15 +134,25 @@ def find_json(text: str) -> FoundJson:
 
 
 def excerpt(text: str, length: int = 80) -> str:
-    """The text as a quoted literal for a message, shortened in the middle.
+    """The text as a quoted literal for a message."""
+    return repr(shortened(text, length))
 
-    >>> excerpt("x" * 1000, 20)
-    "'xxxxxxxx ... xxxxxxx'"
+
+def no_json(text: str) -> str:
+    """The problem of a text in which nothing looks like JSON."""
+    return f"There is no JSON in {excerpt(text)}. Answer with JSON."
+
+
+def shortened(text: str, length: int) -> str:
+    """The text in at most `length` characters, without its middle.
+
+    >>> shortened("x" * 1000, 20)
+    'xxxxxxxx ... xxxxxxx'
     """
-    if len(text) > length:
-        kept = length - len(" ... ")
-        text = f"{text[: kept - kept // 2]} ... {text[len(text) - kept // 2 :]}"
-    return repr(text)
+    if len(text) <= length:
+        return text
+    kept = length - len(" ... ")
+    return f"{text[: kept - kept // 2]} ... {text[len(text) - kept // 2 :]}"
 
 
 def _read_value(text: str, begin: int) -> tuple[str, int]:
@@ -153,9 +166,11 @@ def _read_value(text: str, begin: int) -> tuple[str, int]:
         if token is None or kind is None:
             at = _space_end(text, at)
             why = f"{expected} was expected there"
-            if text[at : at + 1] in ('"', "'", "“"):
+            if text.startswith(("'", "“"), at):
                 why = "the string that begins there is not closed"
-            raise _Broken(at, why if at < len(text) else "", begun=len(pieces) > len(closers))
+            elif at == len(text) or text[at] == '"':  # a string that nothing closes
+                why = ""
+            raise _Broken(at, why, begun=len(pieces) > len(closers) or (at < len(text) and not why))
         piece = word = token[kind]
         then = ""  # what may follow; stays empty if this token does not belong here
         if kind != "mark":
@@ -206,7 +221,7 @@ def _told(text: str, broken: _Broken) -> str:
     if broken.why.startswith("The "):
         return broken.why
     if not broken.why:
-        return f"The JSON breaks off before its end, after {text[-40:].rstrip()[-6:]!r}."
+        return f"The JSON breaks off before its end, after {text.rstrip()[-12:]!r}."
     line = text.count("\n", 0, broken.at) + 1
     here = text[broken.at : broken.at + 40].splitlines()[0][:20]
     return f"The JSON is broken in line {line} at {here!r}: {broken.why}."

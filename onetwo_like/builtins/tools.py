@@ -1,0 +1,207 @@
+"""How does a function become a tool that a model knows of and can call?"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import re
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired
+
+from onetwo_like.builtins.json_text import extract_json
+from onetwo_like.builtins.objects import problems_of
+from onetwo_like.builtins.schemas import json_schema, make_adapter
+from onetwo_like.builtins.typed_dicts import typed_dict
+from onetwo_like.errors import ParseError, UsageError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+__all__ = ["call_tool", "tool_schema"]
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # what every provider accepts
+
+
+def tool_schema(function: Callable[..., Any]) -> dict[str, Any]:
+    """What a model is told about a function: "name", "description", and "parameters" as a JSON schema.
+
+    The description is the docstring's first paragraph. That of a parameter is a text in its Annotated, or
+    its line in the docstring (`name: text` under "Args:", or `:param name: text`). Plain and async functions,
+    bound methods and executables will do; a function with *args or **kwargs, or with a type that JSON
+    cannot hold, is a UsageError.
+
+    >>> def weather(city: str, days: int = 1) -> str:
+    ...     '''The forecast for a city.
+    ...
+    ...     Args:
+    ...         days: how many, from today
+    ...     '''
+    ...     return "sunny"
+    >>> tool_schema(weather)["description"]
+    'The forecast for a city.'
+    >>> tool_schema(weather)["parameters"]["properties"]["days"]
+    {'default': 1, 'description': 'how many, from today', 'type': 'integer'}
+    """
+    tool = _tool(function)
+    schema = json_schema(tool.arguments, function)
+    schema.pop("title", None)
+    for name, parameter in tool.parameters.items():
+        if parameter.default is not parameter.empty:
+            schema["properties"][name] = {**_shown_default(parameter.default), **schema["properties"][name]}
+    return {"name": tool.name, "description": tool.description, "parameters": schema}
+
+
+def call_tool(function: Callable[..., Any], arguments: Mapping[str, Any] | str) -> Any:
+    """Calls a function with a model's arguments: a mapping, or the JSON text of one.
+
+    Each argument becomes a value of its annotated type first. What the function returns is returned as it
+    is: of an async function something to await. Arguments that do not fit are a ParseError that tells the model why.
+
+    >>> def double(x: int) -> int:
+    ...     return 2 * x
+    >>> call_tool(double, '{"x": "21"}')
+    42
+    """
+    from pydantic import ValidationError
+
+    tool = _tool(function)
+    try:
+        if isinstance(arguments, str):
+            text = extract_json(arguments) if arguments.strip() else "{}"  # what some say for no arguments
+            given = tool.arguments.validate_json(text)
+        else:
+            given = tool.arguments.validate_python(dict(arguments))
+    except ValidationError as error:
+        raise ParseError(
+            f"The arguments do not fit the tool {tool.name!r}: {problems_of(error)}.", reply=arguments
+        ) from error
+    parameters = tool.parameters.values()
+    positional = [given.pop(p.name, p.default) for p in parameters if p.kind is p.POSITIONAL_ONLY]
+    return function(*positional, **given)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tool:
+    name: str
+    description: str
+    parameters: Mapping[str, inspect.Parameter]
+    arguments: TypeAdapter[Any]  # of a TypedDict with the parameters as keys
+
+
+def _tool(function: Callable[..., Any]) -> _Tool:
+    inner = _innermost(function)
+    name = getattr(inner, "__name__", type(inner).__name__)
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{function!r:.80} has no signature that could be shown to a model.") from error
+    if _NAME.fullmatch(name) is None:
+        raise UsageError(f"A tool needs a name of letters, digits and _, and {name!r} is none. Use a `def`.")
+    for parameter in parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise UsageError(
+                f"The tool {name!r} takes {parameter}, and a model must be told each argument. "
+                "Wrap it in a function with named parameters."
+            )
+        if parameter.name == "self":
+            raise UsageError(f"The tool {name!r} is a method without its object. Give object.{name}.")
+    summary, _, rest = _doc(inner).partition("\n\n")
+    try:
+        arguments = make_adapter(_arguments_type(name, parameters, inner, _parameter_lines(rest)))
+    except NameError as error:
+        raise UsageError(
+            f"The tool {name!r} has an annotation with {error.name!r}, which its module does not define."
+        ) from error
+    except UsageError as error:
+        raise UsageError(f"A parameter of the tool {name!r} has a type that will not do. {error}") from error
+    return _Tool(name, " ".join(summary.split()), parameters, arguments)
+
+
+def _innermost(function: Any) -> Any:
+    """The function that was written, whose name, docstring and module count."""
+    while True:
+        if isinstance(function, functools.partial):
+            function = function.func
+        elif isinstance(function, types.MethodType):
+            function = function.__func__
+        elif hasattr(function, "__wrapped__"):
+            function = function.__wrapped__
+        else:
+            return function
+
+
+def _doc(function: Any) -> str:
+    if not inspect.isroutine(function) and not isinstance(function, type):
+        function = type(function).__call__ if type(function).__call__.__doc__ else type(function)
+    return inspect.getdoc(function) or ""
+
+
+def _arguments_type(
+    name: str, parameters: Mapping[str, inspect.Parameter], function: Any, lines: Mapping[str, str]
+) -> Any:
+    fields = {}
+    for parameter, annotation in _annotations(parameters, function).items():
+        field = _described(annotation, lines.get(parameter))
+        is_required = parameters[parameter].default is inspect.Parameter.empty
+        fields[parameter] = field if is_required else NotRequired[field]
+    arguments = typed_dict(name, fields)
+    arguments.__pydantic_config__ = {"extra": "forbid"}  # a misspelt argument would go unnoticed
+    return arguments
+
+
+def _annotations(parameters: Mapping[str, inspect.Parameter], function: Any) -> dict[str, Any]:
+    """The parameters' types, those written as strings evaluated; the return type is nobody's concern here."""
+
+    def holder() -> None: ...
+
+    holder.__annotations__ = {
+        name: Any if parameter.annotation is parameter.empty else parameter.annotation
+        for name, parameter in parameters.items()
+    }
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
+    names = getattr(function, "__globals__", vars(module) if module is not None else {})
+    return typing.get_type_hints(holder, globalns=names, include_extras=True)
+
+
+def _described(annotation: Any, line: str | None) -> Any:
+    """The type with its description: a text in its Annotated, or else the docstring's line."""
+    from pydantic import Field
+    from pydantic.fields import FieldInfo
+
+    extras = typing.get_args(annotation)[1:] if typing.get_origin(annotation) is Annotated else ()
+    if any(isinstance(extra, FieldInfo) and extra.description for extra in extras):
+        return annotation
+    description = next((extra for extra in extras if isinstance(extra, str)), line)
+    return Annotated[annotation, Field(description=description)] if description else annotation
+
+
+_PARAMETER_LINE = re.compile(r"(\s*)(?::param\s+(?:\S+\s+)??)?(\w+)(?:\s*\([^)]*\))?\s*:\s+(\S.*)")
+
+
+def _parameter_lines(doc: str) -> dict[str, str]:
+    """What a docstring says of each name: its line, and the lines below it that are indented more."""
+    said: dict[str, str] = {}
+    name, depth = "", 0
+    for line in doc.splitlines():
+        indent = len(line) - len(line.lstrip())
+        if name and line.strip() and indent > depth:
+            said[name] += f" {line.strip()}"
+        elif match := _PARAMETER_LINE.fullmatch(line):
+            name, depth = match[2], indent
+            said[name] = match[3].strip()
+        else:
+            name = ""
+    return said
+
+
+def _shown_default(default: Any) -> dict[str, Any]:
+    from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+    try:
+        return {"default": to_jsonable_python(default)}
+    except PydanticSerializationError:  # that it has one is what matters
+        return {}
