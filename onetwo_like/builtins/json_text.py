@@ -1,7 +1,7 @@
 """Where in a model's chatter is the JSON, and what is it in strict notation?
 
 What is accepted, and turned into strict JSON: trailing commas, `//` comments, strings in single or in
-curly double quotes, line breaks and tabs inside strings, the escapes `\\'` and `\\xNN`, and the words
+curly double quotes, line breaks and tabs inside strings, Python's escapes `\\'`, `\\xNN` and `\\UNNNNNNNN`, and the words
 True, False, None, nan and inf. What strings say is never changed, and nothing is evaluated. NaN and
 Infinity stay, as Python and pydantic read them. Everything else is not JSON: a missing comma, a key
 without quotes, `...`, an escape that does not exist. Guessing there would invent data.
@@ -46,7 +46,10 @@ _START = re.compile(
 )
 _FENCE_BEFORE = re.compile(r"```[\w+-]*\s*$")
 # An unclosed string reaches to the end, so that it is read only once.
-_BRACKET_OR_STRING = re.compile(r'"(?:[^"\\]++|\\.?)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
+_BRACKET_OR_STRING = re.compile(
+    r"""[\[\]{}] | "(?:[^"\\]++|\\.?)*+(?:"|\Z) | (?<=[\[{,:\s])'(?:[^'\\\n]++|\\[^\n])*+'""",
+    re.VERBOSE | re.DOTALL,
+)
 
 _WORDS = {
     "true": "true", "false": "false", "null": "null", "True": "true", "False": "false", "None": "null",
@@ -55,7 +58,10 @@ _WORDS = {
 }  # fmt: skip
 
 _NOT_PLAIN = re.compile(r'[\\"\x00-\x1f]')
-_TO_REWRITE = re.compile(r'\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.|\Z)|["\x00-\x1f]', re.DOTALL)
+_TO_REWRITE = re.compile(
+    r'\\(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|U(?:000[0-9a-fA-F]|0010)[0-9a-fA-F]{4}|.|\Z)|["\x00-\x1f]',
+    re.DOTALL,
+)
 
 # What may come next, in the words of the message when it does not.
 _ITEM = "a value or the closing ']'"
@@ -266,8 +272,8 @@ def _strict_string(token: re.Match[str]) -> str:
         part = match[0]
         if part[0] != "\\":  # a quote inside other quotes, or a raw line break
             return json.dumps(part)[1:-1]
-        if len(part) == 4:
-            return f"\\u00{part[2:]}"
+        if len(part) in (4, 10):  # \xNN and \UNNNNNNNN, which Python writes
+            return json.dumps(chr(int(part[2:], 16)))[1:-1]
         if part == "\\'":
             return "'"
         if part[1:2] in tuple('"\\/bfnrt') or len(part) == 6:
