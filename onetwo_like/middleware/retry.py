@@ -1,0 +1,58 @@
+"""When is a failed call made again?
+
+When the same call may succeed later: rate limits, overload, connections, time-outs, and replies that are
+not what the provider promised. What the caller or the account got wrong (any other 4xx) fails the same
+way every time, and a refusal is an answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random as _random
+from collections.abc import Callable
+
+from onetwo_like.core.events import Retrying
+from onetwo_like.core.registry import scope_in_force
+from onetwo_like.core.request import Handler, Middleware, Reply, Request
+from onetwo_like.errors import BackendError, MalformedReplyError, TransientError
+
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+
+
+def retrying(
+    attempts: int, *, give_up_after_s: float = 300.0, random: Callable[[], float] = _random.random
+) -> Middleware:
+    """Up to `attempts` calls in all, as long as the next can begin within `give_up_after_s` of the first.
+
+    The wait before attempt k + 1 is drawn evenly between 0 and 0.5 * 2**(k - 1) seconds (at most 30), so
+    that calls which failed together do not come back together; where the provider said when to come back
+    (`.retry_after_s`), it is at least that long. Each further attempt is announced by a `Retrying` event;
+    the error that remains has the number made in `.attempts`. `random` draws from [0, 1).
+    """
+
+    def around(handler: Handler) -> Handler:
+        async def retried(request: Request) -> Reply:
+            now = asyncio.get_running_loop().time
+            began = now()
+            attempt = 1
+            while True:
+                try:
+                    return await handler(request)
+                except BackendError as error:
+                    error.attempts = attempt
+                    if attempt >= attempts or not isinstance(error, TransientError | MalformedReplyError):
+                        raise
+                    wait_s = random() * min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (attempt - 1))
+                    wait_s = max(wait_s, getattr(error, "retry_after_s", None) or 0.0)
+                    if now() - began + wait_s > give_up_after_s:
+                        raise
+                    attempt += 1
+                    scope = scope_in_force.get()
+                    if scope.watch is not None:
+                        scope.watch.publish(Retrying(attempt, error, wait_s, origin=scope.span))
+                await asyncio.sleep(wait_s)
+
+        return retried
+
+    return around
