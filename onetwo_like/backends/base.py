@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
-from onetwo_like.builtins import llm
+import onetwo_like.builtins.llm  # noqa: F401  (the built-ins are declared by importing them)
 from onetwo_like.core.operation import Operation, operations
 from onetwo_like.core.registry import Binding, Caching, bind
 from onetwo_like.core.request import Handler
 from onetwo_like.errors import UnsupportedOptionError, UsageError
-
-assert llm  # the built-ins are declared by importing them
 
 
 class Backend:
@@ -49,7 +47,10 @@ class Backend:
     @property
     def fingerprint(self) -> Mapping[str, Any]:
         """Who answers, as plain data: part of every key. A `name` given by the user replaces the endpoint."""
-        return {"provider": self.provider or type(self).__name__, **({"name": self.name} if self.name else {})}
+        return {
+            "provider": self.provider or type(self).__name__,
+            **({"name": self.name} if self.name else {}),
+        }
 
     def wrap(self, handler: Handler) -> Handler:
         """The handler with the middleware that belongs below the cache."""
@@ -61,7 +62,7 @@ class Backend:
         for name, operation in self._served().items():
             defaults = {n: v for n, v in self.defaults.items() if n in operation.parameters}
             binding = operation.binding(
-                getattr(self, name), defaults, self.fingerprint, cache=self.cache, described=repr(self)
+                self._function(operation), defaults, self.fingerprint, cache=self.cache, described=repr(self)
             )
             refused = {operation.parameters[i] for i in binding.refused}
             if refused & defaults.keys():
@@ -80,11 +81,20 @@ class Backend:
     def _served(self) -> dict[str, Operation[..., Any]]:
         return {n: op for n, op in operations().items() if callable(getattr(self, n, None))}
 
+    def _function(self, operation: Operation[..., Any]) -> Callable[..., Any]:
+        """What answers the operation: the method of the same name."""
+        function: Callable[..., Any] = getattr(self, operation.name)
+        return function
+
     def _check_defaults(self) -> None:
         for name in self.defaults:
-            takers = [n for n, op in self._served().items() if name in op.parameters and name not in op.required]
+            takers = [
+                n for n, op in self._served().items() if name in op.parameters and name not in op.required
+            ]
             if not takers:
-                options = sorted({p for op in self._served().values() for p in op.parameters if p not in op.required})
+                options = sorted(
+                    {p for op in self._served().values() for p in op.parameters if p not in op.required}
+                )
                 raise UsageError(
                     f"{type(self).__name__} has no option {name!r}; options of what it serves: {', '.join(options)}"
                 )
@@ -92,7 +102,7 @@ class Backend:
                 raise UnsupportedOptionError(f"{type(self).__name__} does not honour the option {name!r}")
 
     def _refuses(self, operation: Operation[..., Any], name: str) -> bool:
-        binding = operation.binding(getattr(self, operation.name))
+        binding = operation.binding(self._function(operation))
         return operation.parameters.index(name) in binding.refused
 
     def __repr__(self) -> str:

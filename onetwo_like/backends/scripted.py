@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 from onetwo_like.backends.base import Backend
-from onetwo_like.core.adapt import adapt
 from onetwo_like.core.content import ChunkList, Message
 from onetwo_like.core.operation import Operation, operations
-from onetwo_like.core.registry import Binding, Caching
-from onetwo_like.core.request import Reply, Request
+from onetwo_like.core.registry import Caching
+from onetwo_like.core.request import Handler, Reply, Request
 from onetwo_like.errors import BackendError, UsageError
 
 Answers: TypeAlias = Mapping[str, Any] | Iterable[Any] | Callable[..., Any] | BaseException
@@ -52,7 +51,9 @@ class Scripted(Backend):
         **defaults: Any,
     ) -> None:
         if isinstance(answers, str | bytes):
-            raise UsageError(f"Scripted takes a list of answers, not one {type(answers).__name__}: [{answers!r:.60}]")
+            raise UsageError(
+                f"Scripted takes a list of answers, not one {type(answers).__name__}: [{answers!r:.60}]"
+            )
         self.requests: list[Request] = []
         self._answers: Any = answers
         if not isinstance(answers, Mapping | BaseException) and not callable(answers):
@@ -65,39 +66,37 @@ class Scripted(Backend):
         known = operations()
         for name in self._operations:
             if name not in known:
-                raise UsageError(f"Scripted: there is no built-in {name!r}; there are {', '.join(sorted(known))}")
+                raise UsageError(
+                    f"Scripted: there is no built-in {name!r}; there are {', '.join(sorted(known))}"
+                )
         return {name: known[name] for name in self._operations}
 
-    def bindings(self) -> dict[str, Binding]:
-        """A binding for each operation that the script serves."""
-        return {name: self._binding(op) for name, op in self._served().items()}
-
-    def _binding(self, op: Operation[..., Any]) -> Binding:
-        defaults = {n: v for n, v in self.defaults.items() if n in op.parameters}
-        common: dict[str, Any] = {"cache": self.cache, "described": repr(self)}
-        if not callable(self._answers):
-            return op.binding(self._answer, defaults, self.fingerprint, **common)
-        function = self._answers
-        if "messages" in op.parameters and "messages" not in inspect.signature(function).parameters:
-            function = _last_as_prompt(function)
-        handler, refused = adapt(op, function)
+    def wrap(self, handler: Handler) -> Handler:
+        """The handler, which first notes what it was asked."""
 
         async def recorded(request: Request) -> Reply:
-            self._record(request)
+            with self._lock:
+                self.requests.append(request)
             return await handler(request)
 
-        return op.binding(self._answer, defaults, self.fingerprint, **common).but(handler=recorded, refused=refused)
+        return recorded
 
-    async def _answer(self, request: Request, **_arguments: Any) -> Any:
-        self._record(request)
+    def _function(self, operation: Operation[..., Any]) -> Callable[..., Any]:
+        if not callable(self._answers):
+            return self._answer
+        function: Callable[..., Any] = self._answers
+        first = next(iter(inspect.signature(function).parameters), None)
+        if "messages" in operation.parameters and first not in ("messages", "request"):
+            return _last_as_prompt(function)
+        return function
+
+    async def _answer(self, request: Request) -> Any:
         answer = self._next(request)
-        if isinstance(answer, BaseException) or (isinstance(answer, type) and issubclass(answer, BaseException)):
+        if isinstance(answer, BaseException) or (
+            isinstance(answer, type) and issubclass(answer, BaseException)
+        ):
             raise answer
         return answer
-
-    def _record(self, request: Request) -> None:
-        with self._lock:
-            self.requests.append(request)
 
     def _next(self, request: Request) -> Any:
         answers = self._answers

@@ -5,6 +5,7 @@ One value must have one key in the cache, so each type says how it is normalised
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeAlias
@@ -36,7 +37,7 @@ def text(value: object) -> str:
 
 def number(value: object) -> float:
     """A real number as a float."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
         raise UsageError(f"takes a number, not {type(value).__name__}: {value!r:.60}")
     return float(value) + 0.0  # -0.0 is 0.0
 
@@ -51,9 +52,11 @@ def count(value: object) -> int:
 
 def whole(value: object) -> int:
     """A whole number; 3.0 is one."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Real) or int(value) != value:
-        raise UsageError(f"takes a whole number, not {type(value).__name__}: {value!r:.60}")
-    return int(value)
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return int(value)
+    if isinstance(value, numbers.Real) and not isinstance(value, bool) and float(value).is_integer():
+        return int(float(value))
+    raise UsageError(f"takes a whole number, not {type(value).__name__}: {value!r:.60}")
 
 
 def not_negative(value: object) -> int:
@@ -76,6 +79,16 @@ def texts(value: object) -> tuple[str, ...]:
         if not isinstance(item, str):
             raise UsageError(f"takes a list of str, and one item is {type(item).__name__}: {item!r:.60}")
     return tuple([str(item) for item in items])
+
+
+def stops(value: object) -> tuple[str, ...]:
+    """Strings that end a text, none of them empty: that would end every text before it begins."""
+    found = texts(value)
+    if "" in found:
+        raise UsageError(
+            f"takes strings that are not empty, not {value!r:.60}; stop=[] is for no stop at all"
+        )
+    return found
 
 
 def choices(value: object) -> tuple[str, ...]:
@@ -122,4 +135,4 @@ Number: TypeAlias = Annotated[float | None, number]
 OptionalCount: TypeAlias = Annotated[int | None, count]
 OptionalWhole: TypeAlias = Annotated[int | None, whole]
 NotNegative: TypeAlias = Annotated[int | None, not_negative]
-Stop: TypeAlias = Annotated[str | Sequence[str] | None, texts]
+Stop: TypeAlias = Annotated[str | Sequence[str] | None, stops]

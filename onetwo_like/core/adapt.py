@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
 from typing import Any, Protocol
 
 from onetwo_like.core.events import emit_text
@@ -30,7 +30,9 @@ def adapt(operation: Adaptable, function: Callable[..., Any]) -> tuple[Handler, 
     Parameters are matched by name; leading ones that no parameter of the operation is called
     stand for its required arguments, in order (`lambda text: ...` is a fine fake). The function
     may be plain, async, or an async generator of strings; it may return a Reply or a bare value.
-    A parameter called `request` is handed the Request itself.
+    A parameter called `request` is handed the Request itself; a function of nothing else takes all.
+
+    Raises UsageError if it does not take what every call passes, or demands what none does.
     """
     positional, named, refused, request_name = _matched(operation, function)
     always = [(i, n) for i, n, optional in named if not optional]
@@ -50,8 +52,11 @@ def adapt(operation: Adaptable, function: Callable[..., Any]) -> tuple[Handler, 
             return await _gathered(result)
         if is_async:
             result = await result
-        elif not isinstance(result, str) and isinstance(result, Awaitable):
-            result = await result  # a lambda that returns a coroutine or an executable
+        elif not isinstance(result, str):  # a lambda may return what an async function would have
+            if isinstance(result, AsyncGenerator):
+                return await _gathered(result)
+            if isinstance(result, Awaitable):
+                result = await result
         return result if type(result) is Reply else Reply(result)
 
     return handler, refused
@@ -110,10 +115,18 @@ def _matched(
                 f"{operation.name} has no argument {p.name!r}, which the function {_name(function)} requires; "
                 f"its arguments are {', '.join(names)}"
             )
-    passed = {i for i in leading} | {i for i, _, _ in named}
+    passed = set(leading) | {i for i, _, _ in named}
     if everything:
+        waiting = []
         named += [(i, n, True) for i, n in enumerate(names) if i not in passed]
         passed = set(range(len(names)))
+    if request_name is not None and not passed:
+        return [], [], (), request_name
+    if waiting:
+        raise UsageError(
+            f"{operation.name} passes {' and '.join(waiting)}, which the function {_name(function)} does not take; "
+            f"its arguments are {', '.join(names)}"
+        )
     return leading, named, tuple([i for i in range(len(names)) if i not in passed]), request_name
 
 

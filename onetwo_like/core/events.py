@@ -50,7 +50,7 @@ class RunFinished(RunEvent):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CallStarted(RunEvent):
-    """A built-in is about to be answered."""
+    """What is bound to a built-in is about to be asked; a derived one has the events of what it asks."""
 
     operation: str
 

@@ -7,7 +7,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, overload
 
 from onetwo_like.core.adapt import adapt
 from onetwo_like.core.evaluation import Kind, Node, shown_arguments
@@ -23,8 +23,12 @@ from onetwo_like.errors import NotBoundError, UnsupportedOptionError, UsageError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# How an operation that nobody bound may be answered by others: (what it needs, how).
-Derivation = tuple[tuple[str, ...], Callable[..., Any]]
+
+class Derivation(NamedTuple):
+    """How an operation that nobody bound is answered by others: which ones it asks, and the function that does."""
+
+    needs: tuple[str, ...]
+    function: Callable[..., Any]
 
 
 class _Detailed(Kind):
@@ -50,6 +54,9 @@ class Operation(Kind, Generic[P, T]):
 
     What answers it is decided when that runs, by the registry in scope: a backend that was
     registered, a function given to `configure`, or a derivation from another built-in.
+
+    With `include_details=True` the value is (value, `ot.Reply`): what the model answered, and what
+    the provider said about it. That is no part of the request, so it asks nothing anew.
     """
 
     def __init__(self, declared: Callable[P, Any], details: bool = False) -> None:
@@ -66,7 +73,13 @@ class Operation(Kind, Generic[P, T]):
         self._detailed = _Detailed(self) if details else None
         self._values = compile_values(signature, self.name, self.normalisers)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Executable[T]:
+    @overload
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Executable[T]: ...
+    @overload
+    def __call__(
+        self, *args: Any, include_details: Literal[True], **kwargs: Any
+    ) -> Executable[tuple[T, Reply]]: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Executable[Any]:
         if kwargs and self._detailed is not None and kwargs.pop("include_details", False):
             return Executable(self._detailed, self._values(*args, **kwargs))
         return Executable(self, self._values(*args, **kwargs))
@@ -102,7 +115,7 @@ class Operation(Kind, Generic[P, T]):
         self,
         implementation: Callable[..., Any],
         defaults: Mapping[str, Any] | None = None,
-        fingerprint: Mapping[str, Any] | None | str = None,
+        fingerprint: Mapping[str, Any] | str | None = None,
         **fields: Any,
     ) -> Binding:
         """A binding of this built-in to a function; see `configure`."""
@@ -160,7 +173,7 @@ class Operation(Kind, Generic[P, T]):
     async def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
         """The value; see `reply`."""
         scope = scope_in_force.get()
-        binding = self.bound(scope)
+        binding = self.bound(scope.in_force())
         if scope.watch is not None:
             return (await self._watched(scope, binding, args)).value
         handler, request = self._resolve(scope, binding, args)
@@ -171,15 +184,14 @@ class Operation(Kind, Generic[P, T]):
     async def reply(self, args: tuple[Any, ...]) -> Reply:
         """The reply of whatever is bound in scope."""
         scope = scope_in_force.get()
-        binding = self.bound(scope)
+        binding = self.bound(scope.in_force())
         if scope.watch is not None:
             return await self._watched(scope, binding, args)
         handler, request = self._resolve(scope, binding, args)
         return await handler(request)
 
-    def bound(self, scope: Scope) -> Binding:
-        """The binding that answers here, found or derived."""
-        registry = scope.in_force()
+    def bound(self, registry: Registry) -> Binding:
+        """The binding that answers on this registry, found or derived; NotBoundError if there is none."""
         binding = registry.bindings.get(self.name)
         if binding is None or binding.handler is None:
             return self._derived(registry, binding)
@@ -198,6 +210,8 @@ class Operation(Kind, Generic[P, T]):
     async def _watched(self, scope: Scope, binding: Binding, values: tuple[Any, ...]) -> Reply:
         watch = scope.watch
         assert watch is not None
+        # What is derived has its calls watched themselves: to tell of it as well would be to count twice.
+        telling = watch.streaming and not binding.derived
         handler, request = self._resolve(scope, binding, values)
         span = Span(
             self.name,
@@ -208,21 +222,22 @@ class Operation(Kind, Generic[P, T]):
         )
         token = scope_in_force.set(scope.but(span=span))
         try:
-            if watch.streaming:
+            if telling:
                 watch.publish(CallStarted(self.name, origin=span))
             reply = await handler(request)
-            if isinstance(reply.value, str) and not span.streamed:
+            if isinstance(reply.value, str) and not span.streamed and not binding.derived:
                 emit_text(reply.value, reply.replayed)  # who did not stream is one delta at the end
         except BaseException as error:
             span.finish(error=error)
-            if watch.streaming:
+            if telling:
                 watch.publish(CallFinished(self.name, error=error, origin=span))
             raise
         finally:
             scope_in_force.reset(token)
-        span.record(reply)
+        if not binding.derived:
+            span.record(reply)
         span.finish(reply.value)
-        if watch.streaming:
+        if telling:
             watch.publish(CallFinished(self.name, reply.usage, origin=span, replayed=reply.replayed))
         return reply
 
@@ -238,42 +253,65 @@ class Operation(Kind, Generic[P, T]):
     def _derived(self, registry: Registry, unbound: Binding | None) -> Binding:
         binding = registry.derived.get(self.name)
         if binding is None:
-            function = self._derivation(registry, frozenset())
-            if function is None:
+            derivation = self.derivation(registry)
+            if derivation is None:
                 raise self._not_bound(registry)
-            handler, refused = adapt(self, function)
+            handler, refused = adapt(self, derivation.function)
+            sources = [(_operations[n], _operations[n].bound(registry)) for n in derivation.needs]
+            # An option that the source cannot honour is refused here already, under the name that was called.
+            below = {n for source, b in sources for n in source.refused(b)} - set(self.required)
             binding = Binding(
                 handler,
                 name=self.name,
                 defaults=unbound.defaults if unbound is not None else None,
-                refused=refused,
+                refused=tuple([i for i, n in enumerate(self.parameters) if i in refused or n in below]),
                 cache=UNCACHED,
-                described=f"{self.name} derived by {function.__name__}",
+                described=" and ".join(
+                    [b.described if b.derived else f"{b.described} as {source.name}" for source, b in sources]
+                ),
             )
             registry.derived[self.name] = binding
         return binding
 
-    def _derivation(self, registry: Registry, above: frozenset[str]) -> Callable[..., Any] | None:
+    def refused(self, binding: Binding) -> set[str]:
+        """The parameters of this built-in that the binding cannot honour."""
+        return {self.parameters[i] for i in binding.refused}
+
+    def derivation(self, registry: Registry) -> Derivation | None:
+        """How others that the registry serves answer this one; None if they cannot."""
+        return self._derivation(registry, frozenset())
+
+    def _derivation(self, registry: Registry, above: frozenset[str]) -> Derivation | None:
         """The first derivation all of whose needs are bound, or can be derived in turn."""
-        for needs, function in self.derivations:
-            if all(
-                n in registry or (n not in above and _derivable(n, registry, above | {self.name}))
-                for n in needs
-            ):
-                return function
+        above |= {self.name}
+        for derivation in self.derivations:
+            if all(n in registry or _derivable(n, registry, above) for n in derivation.needs):
+                return derivation
         return None
+
+    def sources(self) -> set[str]:
+        """The names of all built-ins from which this one follows, at once or by way of others."""
+        found: set[str] = set()
+        waiting = [self.name]
+        while waiting:
+            needed = {n for d in _operations[waiting.pop()].derivations for n in d.needs} - found
+            found |= needed
+            waiting.extend(needed)
+        return found - {self.name}
 
     def can_be_answered(self, registry: Registry) -> bool:
         """Whether something bound in the registry answers this, directly or derived."""
-        return self.name in registry or self._derivation(registry, frozenset()) is not None
+        return self.name in registry or self.derivation(registry) is not None
 
     def _not_bound(self, registry: Registry) -> NotBoundError:
-        bound = ", ".join(registry.bound()) or "nothing"
-        would = sorted({n for needs, _ in self.derivations for n in needs})
-        derived = f" Binding one of {', '.join(would)} would serve as well." if would else ""
+        bound = (
+            f"; bound here: {', '.join(registry.bound())}" if registry.bound() else ": nothing is bound here"
+        )
+        *others, last = [self.name, *sorted(self.sources())]
+        would = f"{', '.join(others)} or {last}" if others else last
         return NotBoundError(
-            f"No backend in scope serves {self.name!r}; bound here: {bound}.{derived} "
-            f"Call backend.register(), or llm.{self.name}.configure(function)."
+            f"No backend in scope serves {self.name!r}{bound}. Call register() on a backend that offers {would}, "
+            f"or bind a function: llm.{self.name}.configure(function)."
         )
 
 
@@ -287,7 +325,7 @@ def operations() -> Mapping[str, Operation[..., Any]]:
 
 def operation(declared: Callable[P, T]) -> Operation[P, T]:
     """Declares a built-in by a signature and a docstring; the body is never run."""
-    made: Operation[P, T] = Operation(declared)
+    made: Operation[P, T] = Operation(declared, details=True)
     _operations[made.name] = made
     return made
 

@@ -56,6 +56,11 @@ class Binding:
         self.cache = cache
         self.described = described
 
+    @property
+    def derived(self) -> bool:
+        """Whether it only passes calls on, to bindings that stream, cost and are cached themselves."""
+        return self.cache is UNCACHED
+
     def but(self, **changes: Any) -> Binding:
         """A copy with some fields changed."""
         kept = {n: getattr(self, n) for n in self.__slots__ if n != "__weakref__"}

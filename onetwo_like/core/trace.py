@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from onetwo_like.core.request import Reply, SamplePath, Usage
@@ -12,7 +13,8 @@ class Span:
     """One call of an executable or a built-in: what went in, what came out, and how long it took.
 
     `start` is in epoch seconds, `duration` in seconds. `cache` is "hit" where the reply was
-    replayed, "made" where a backend was asked, and None where no model was involved.
+    replayed, "made" where a backend was asked, and None where no model was involved. A built-in that
+    was derived has neither that nor `usage`: they are of the calls below it.
     """
 
     __slots__ = (
@@ -56,8 +58,13 @@ class Span:
     def path(self) -> str:
         """Where in the run this is, such as "parallel[2]/mayor/generate_text"; "" for the run itself."""
         if self._path is None:
-            above = self.parent.path if self.parent is not None else ""
-            self._path = f"{above}/{self.name}" if above else self.name
+            names = []
+            span: Span | None = self
+            while span is not None:  # not by recursion: there may be thousands above
+                if span.name:
+                    names.append(span.name)
+                span = span.parent
+            self._path = "/".join(reversed(names))
         return self._path
 
     def finish(self, output: Any = None, error: BaseException | None = None) -> None:
@@ -73,20 +80,22 @@ class Span:
 
     def walk(self) -> list[Span]:
         """This span and all below it, parents first."""
-        found, waiting = [], [self]
+        return [span for _, span in self._walk()]
+
+    def _walk(self) -> Iterator[tuple[int, Span]]:
+        """(depth, span) of this span and all below it."""
+        waiting = [(0, self)]
         while waiting:
-            span = waiting.pop()
-            found.append(span)
-            waiting.extend(reversed(span.children))
-        return found
+            depth, span = waiting.pop()
+            yield depth, span
+            waiting.extend((depth + 1, child) for child in reversed(span.children))
 
     def __repr__(self) -> str:
         return f"<Span {self.path or 'run'}: {len(self.children)} children>"
 
     def __str__(self) -> str:
         lines = []
-        for span in self.walk():
-            depth = 0 if span is self else span.path.count("/") - self.path.count("/") + (not self.path)
+        for depth, span in self._walk():
             took = "running" if span.duration is None else f"{span.duration * 1000:.1f} ms"
             cache = f", {span.cache}" if span.cache else ""
             outcome = (

@@ -112,7 +112,6 @@ class TestGenerateText:
             ({"temperature": -1}, "temperature"),
             ({"top_p": 0}, "top_p"),
             ({"top_p": 2}, "top_p"),
-            ({"stop": ""}, "stop"),
         ],
     )
     def test_a_value_that_makes_no_sense_is_an_error(self, options, named):
