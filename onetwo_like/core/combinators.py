@@ -6,17 +6,20 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
-from onetwo_like.core.evaluation import Evaluation, Held, Kind, Node, evaluate, join, shortened
+from onetwo_like.core.evaluation import Evaluation, Held, Kind, Node, evaluate_below, join, shortened
 from onetwo_like.core.events import Retrying
 from onetwo_like.core.executable import Executable, require_executable
 from onetwo_like.core.function import Function
 from onetwo_like.core.registry import Registry, copy_registry, scope_in_force, scoped
 from onetwo_like.core.trace import Span
-from onetwo_like.errors import DeadlineError, ProgramError, UsageError
+from onetwo_like.errors import DeadlineError, ProgramError, RunCancelled, UsageError
 
 T = TypeVar("T")
 RetryOn: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Callable[[BaseException], bool]
 RetryWait: TypeAlias = float | Callable[[int], float]
+
+# What neither another attempt nor another program would help, or whoever cancelled does not want.
+_FINAL = (ProgramError, RunCancelled)
 
 
 class _Method(Kind):
@@ -81,9 +84,9 @@ class _Retry(_Method):
                     return await evaluation.value(held.node)
                 scope = scope_in_force.get()
                 with scoped(sample_path=(*scope.sample_path, f"retry {attempt - 1}")):
-                    return await evaluate(held.node)
+                    return await evaluate_below(held.node)
             except Exception as error:
-                if attempt == n or isinstance(error, ProgramError) or not _matches(error, on):
+                if attempt == n or isinstance(error, _FINAL) or not _matches(error, on):
                     raise
                 wait_s = float(wait(attempt)) if callable(wait) else wait
                 attempt += 1
@@ -107,7 +110,7 @@ class _Fallback(_Method):
         held, other = args
         try:
             return await evaluation.value(held.node)
-        except ProgramError:
+        except _FINAL:
             raise
         except Exception:  # noqa: BLE001  (whatever went wrong, that is what a fall-back is for)
             if isinstance(other, Held):
@@ -122,7 +125,7 @@ class _WithRegistry(Kind):
     async def run(self, args: tuple[Any, ...], evaluation: Evaluation) -> Any:
         held, registry = args
         with scoped(registry=registry, cell=None, inside=True):
-            return await evaluate(held.node)
+            return await evaluate_below(held.node)
 
 
 _NAMED, _TIMEOUT, _RETRY, _FALLBACK, _WITH_REGISTRY = (

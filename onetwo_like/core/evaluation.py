@@ -169,12 +169,16 @@ async def evaluate(node: Node) -> Any:
     token = None if scope.cell is None else scope_in_force.set(scope.entered())
     try:
         value = await Evaluation().once(node)
-        while isinstance(value, Node):
-            value = await Evaluation().once(value)
-        return value
+        # In a task: what a chain of bodies returns, each within the scope of the last, must not nest in one stack.
+        return await Evaluation().value(value) if isinstance(value, Node) else value
     finally:
         if token is not None:
             scope_in_force.reset(token)
+
+
+async def evaluate_below(node: Node) -> Any:
+    """`evaluate` for a control node, of which there may be thousands within one another."""
+    return await (Evaluation().value(node) if node.kind.control else evaluate(node))
 
 
 async def join(cells: Sequence[Cell]) -> None:
@@ -218,12 +222,17 @@ def raise_failure(task: asyncio.Task[Any] | None) -> None:
     if task is None:
         return
     if task.cancelled():
-        raise RunCancelled(f"{task.get_name()} was cancelled from inside its own body")
+        raise cancelled_inside(task)
     error = task.exception()
     if isinstance(error, Escaped):
         raise error.inner
     if error is not None:
         raise error
+
+
+def cancelled_inside(task: asyncio.Task[Any]) -> RunCancelled:
+    """What is raised in the place of a cancellation that nobody outside asked for."""
+    return RunCancelled(f"{task.get_name()} was cancelled from inside its own body")
 
 
 async def leave(cells: Iterable[Cell]) -> None:

@@ -5,11 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 from typing import Any, Literal, TypeVar, overload
 
 from onetwo_like.core.combinators import positive
-from onetwo_like.core.evaluation import Cell, Escaped, Evaluation, Kind, Node, shortened, stop
+from onetwo_like.core.evaluation import (
+    Cell,
+    Escaped,
+    Evaluation,
+    Kind,
+    Node,
+    cancelled_inside,
+    shortened,
+    stop,
+)
 from onetwo_like.core.events import ItemFinished
 from onetwo_like.core.executable import Executable, described
 from onetwo_like.core.outcome import Outcome, Status
@@ -26,20 +35,20 @@ class _Once:
     """An iterator, which a second run would find empty."""
 
     def __init__(self, iterator: Any) -> None:
-        self._iterator = iterator
-        self._taken = False
+        self._shown = shortened(iterator)
+        self._left = [iterator]
 
     def take(self) -> Any:
-        if self._taken:
+        try:
+            return self._left.pop()  # one step, so that two threads cannot both have it
+        except IndexError:
             raise ConsumedError(
                 "ot.parallel was given an iterator, which an earlier run has consumed. "
                 "Pass a list unpacked, ot.parallel(*items), to run it again."
-            )
-        self._taken = True
-        return self._iterator
+            ) from None
 
     def __repr__(self) -> str:
-        return shortened(self._iterator)
+        return self._shown
 
 
 class _Parallel(Kind):
@@ -89,6 +98,9 @@ class _Batch:
         self.failure: BaseException | None = None
         self.room: asyncio.Future[None] | None = None  # an async source waits here for a free place
         self.items: Iterator[Any] | None = None
+        # The source goes on in one context, which is not that of the items: a generator may hold a
+        # RegistryContext open across its yields, and must be able to close it.
+        self.context = contextvars.copy_context()
 
     async def run(self) -> Any:
         source = self.source.take() if isinstance(self.source, _Once) else self.source
@@ -106,9 +118,9 @@ class _Batch:
         finally:
             if deadline is not None:
                 deadline.cancel()
-            if pump is not None and not pump.done():
-                await stop([pump])
-            await self._stop_the_rest()
+            await self._stop_the_rest(pump)
+        if self.late and self.keep and self.failure is None:
+            await self._settle_the_late()
         if self.failure is not None:
             raise self.failure.inner if isinstance(self.failure, Escaped) else self.failure
         if self.late and not self.keep:
@@ -124,7 +136,7 @@ class _Batch:
         items = self.items
         while items is not None and not self.exhausted and len(self.active) < self.limit:
             try:
-                item = next(items)
+                item = self.context.run(next, items)
             except StopIteration:
                 self.exhausted = True
             except BaseException as error:  # noqa: BLE001  (the caller's iterator: whatever it is goes to the caller)
@@ -136,17 +148,20 @@ class _Batch:
     async def _pump(self, items: AsyncIterator[Any]) -> None:
         try:
             async for item in items:
-                self._start(item)
+                if self.exhausted:  # it went on although it was told to stop
+                    break
+                self.context.run(self._start, item)
                 while len(self.active) >= self.limit:
                     self.room = self.loop.create_future()
                     await self.room
-                if self.exhausted:
-                    break
             self.exhausted = True
-        except (SystemExit, KeyboardInterrupt) as error:
-            self._fail(Escaped(error))
-        except Exception as error:  # noqa: BLE001  (as above)
+        except BaseException as error:
+            if self.over.done():
+                raise
             self._fail(error)
+        finally:
+            if isinstance(items, AsyncGenerator):
+                await items.aclose()
         self._check()
 
     def _start(self, item: Any) -> None:
@@ -180,14 +195,15 @@ class _Batch:
     # Ending
 
     def _ended(self, index: int, task: asyncio.Task[Any]) -> None:
-        cell = self.active.get(index)
-        if cell is None or self.late or self.failure is not None:
+        if self.over.done():
             if not task.cancelled():
                 task.exception()  # seen: what is kept of it is settled when all have stopped
             return
-        del self.active[index]
-        cell.users -= 1
-        self._settle(index, task)
+        self.active.pop(index).users -= 1
+        try:
+            self._settle(index, task)
+        except BaseException as error:  # noqa: BLE001  (of whoever watches: a callback has nobody else to tell)
+            self._fail(error)
         if self.items is not None:
             self._fill()
         else:
@@ -198,26 +214,28 @@ class _Batch:
     def _settle(self, index: int, task: asyncio.Task[Any]) -> None:
         """Notes how an item ended, or that its failure ends the whole."""
         if task.cancelled():
-            error: BaseException | None = RunCancelled(
-                f"{task.get_name()} was cancelled from inside its own body"
-            )
+            error: BaseException | None = cancelled_inside(task)
         else:
             error = task.exception()
-        if error is not None and (not self.keep or isinstance(error, Escaped | ProgramError)):
-            self._fail(error)
-            return
         if error is None:
-            outcome: Any = Outcome("ok", task.result()) if self.keep else task.result()
+            self._note(index, Outcome("ok", task.result()) if self.keep else task.result())
+        elif self.keep and not isinstance(error, Escaped | ProgramError):
+            self._note(index, Outcome(_status(error, task), None, error))
         else:
-            outcome = Outcome(_status(error, task), None, error)
+            self._fail(error)
+
+    def _note(self, index: int, result: Any) -> None:
+        """Keeps an item's result, an Outcome or a value, and tells whoever watches."""
         if self.collect:
-            self.results[index] = outcome
+            self.results[index] = result
         watch = self.scope.watch
         if watch is not None and watch.streaming:
-            full = outcome if self.keep else Outcome("ok", outcome)
-            watch.publish(ItemFinished(index, full, origin=self.scope.span))
+            outcome = result if self.keep else Outcome("ok", result)
+            watch.publish(ItemFinished(index, outcome, origin=self.scope.span))
 
     def _fail(self, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            error = RunCancelled("the iterable given to ot.parallel was cancelled from inside")
         if self.failure is None:
             self.failure = error
         self.exhausted = True
@@ -233,10 +251,10 @@ class _Batch:
             self.exhausted = True
             self.over.set_result(None)
 
-    async def _stop_the_rest(self) -> None:
-        """Cancels what is still active and waits for it; a value that arrives meanwhile is kept."""
+    async def _stop_the_rest(self, pump: asyncio.Task[None] | None) -> None:
+        """Cancels what is still active, closes the source, and waits for both."""
         self.exhausted = True
-        left = []
+        left: list[asyncio.Task[Any]] = [] if pump is None or pump.done() else [pump]
         for cell in self.active.values():
             cell.users -= 1
             if cell.users == 0 and not cell.task.done():
@@ -244,24 +262,25 @@ class _Batch:
                 left.append(cell.task)
         if left:
             await stop(left)
-        if not (self.late and self.keep and self.failure is None):
-            return
-        for index, cell in self.active.items():
-            task = cell.task
-            if task.done() and not task.cancelled():
-                self._settle(index, task)
-            elif self.collect:
-                self.results[index] = self._not_finished()
-        self._count_the_unstarted()
+        if isinstance(self.items, Generator) and (self.failure is not None or not self.late):
+            self.context.run(self.items.close)
 
-    def _count_the_unstarted(self) -> None:
-        """One Outcome for each item that had not started; an endless source has no such items."""
-        if self.items is None or isinstance(self.source, Endless) or self.failure is not None:
-            return
+    async def _settle_the_late(self) -> None:
+        """After the deadline: a value that has arrived is kept; all else, started or not, was late."""
+        for index, cell in self.active.items():
+            if cell.task.done() and not cell.task.cancelled():
+                self._settle(index, cell.task)
+            else:
+                self._note(index, self._not_finished())
+        if self.items is None or isinstance(self.source, Endless):
+            return  # nobody knows what more there would have been
         for _item in self.items:
-            self.count += 1
             if self.collect:
-                self.results.append(self._not_finished())
+                self.results.append(None)
+            self._note(self.count, self._not_finished())
+            self.count += 1
+            if self.count % 1_000 == 0:
+                await asyncio.sleep(0)  # there may be a million: others run meanwhile, and may cancel this
 
     def _not_finished(self) -> Outcome[Any]:
         return Outcome(

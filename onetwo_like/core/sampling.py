@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Generic, TypeVar, overload
 
-from onetwo_like.core.evaluation import Evaluation, Held, Kind, evaluate
+from onetwo_like.core.evaluation import Evaluation, Held, Kind, evaluate_below
 from onetwo_like.core.executable import Executable, require_executable
 from onetwo_like.core.registry import scope_in_force, scoped
 from onetwo_like.errors import UsageError
@@ -20,7 +20,7 @@ class _Sample(Kind):
     async def run(self, args: tuple[Any, ...], evaluation: Evaluation) -> Any:
         held, index = args
         with scoped(sample_path=(*scope_in_force.get().sample_path, index)):
-            return await evaluate(held.node)
+            return await evaluate_below(held.node)
 
     def shown(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> str:
         return f"repeat({args[0]!r})[{args[1]}]"

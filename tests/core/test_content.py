@@ -32,7 +32,7 @@ class TestChunk:
             ot.Chunk(5)  # type: ignore[arg-type]
 
     def test_an_unknown_role_is_refused_with_the_roles_there_are(self):
-        with pytest.raises(UsageError, match="'assistant'.*system, user, model"):
+        with pytest.raises(UsageError, match=r"'assistant'.*system, user, model"):
             ot.Chunk("hi", role="assistant")  # type: ignore[arg-type]
 
     def test_bytes_and_metadata_changed_afterwards_are_not_changed_in_it(self):
@@ -121,7 +121,7 @@ class TestChunkList:
 
 class TestMessage:
     def test_an_unknown_role_is_refused(self):
-        with pytest.raises(UsageError, match="'assistant'.*system, user, model"):
+        with pytest.raises(UsageError, match=r"'assistant'.*system, user, model"):
             ot.Message("assistant", "hi")  # type: ignore[arg-type]
 
     def test_its_content_is_content(self):
