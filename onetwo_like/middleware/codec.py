@@ -78,11 +78,15 @@ def decode(data: bytes, types: KnownTypes = ONLY_CONTENT) -> Any:
         if kind == b"t":
             return text.decode()
         if kind == b"j":
-            return json.loads(text) if b'"$' not in text else json.loads(text, object_hook=_Decoder(types).hook)
+            return (
+                json.loads(text) if b'"$' not in text else json.loads(text, object_hook=_Decoder(types).hook)
+            )
     except (ValueError, LookupError, TypeError, ArithmeticError, AssertionError, RecursionError) as error:
         if isinstance(error, CacheError):
             raise
-        raise CacheError(f"A stored value cannot be read ({type(error).__name__}: {error}): {data!r:.80}") from error
+        raise CacheError(
+            f"A stored value cannot be read ({type(error).__name__}: {error}): {data!r:.80}"
+        ) from error
     raise CacheError(f"A stored value has no known form; it begins with {kind!r}, and t and j are known.")
 
 
@@ -135,7 +139,9 @@ class _Encoder:
     def typed(self, value: Any, path: _Path) -> dict[str, Any]:
         kind = type(value)
         if self.types is not None and _is_typed(kind) and kind not in self.types:
-            _refuse(value, path, "is of a class that the operation's types do not name: annotate what it returns")
+            _refuse(
+                value, path, "is of a class that the operation's types do not name: annotate what it returns"
+            )
         if isinstance(value, enum.Enum):
             named = value.name in kind.__members__
             form = {"name": value.name} if named else {"value": self.tree(value.value, path)}
@@ -183,7 +189,9 @@ class _Decoder:
             return read(form)
         if tag in ("$enum", "$namedtuple", "$dataclass", "$model"):
             return self.typed(tag, form)
-        raise CacheError(f"A stored value has the tag {tag!r}, which this version of onetwo-like does not know.")
+        raise CacheError(
+            f"A stored value has the tag {tag!r}, which this version of onetwo-like does not know."
+        )
 
     def typed(self, tag: str, form: dict[str, Any]) -> Any:
         kind: Any = self.types.named(form[tag], form["module"])
@@ -209,7 +217,9 @@ class _Decoder:
             state: dict[str, Any] = {"__dict__": fields, "__pydantic_fields_set__": set(form["set"])}
             state |= {"__pydantic_extra__": form.get("extra"), "__pydantic_private__": form.get("private")}
             return _made(kind, state)
-        raise CacheError(f"The stored value is a {tag[1:]} {form[tag]}, and the class of that name is another kind.")
+        raise CacheError(
+            f"The stored value is a {tag[1:]} {form[tag]}, and the class of that name is another kind."
+        )
 
 
 _READERS: dict[str, Any] = {
@@ -238,7 +248,12 @@ def _check_fields(kind: Any, now: Any, stored: dict[str, Any]) -> None:
 
 
 def _is_typed(kind: type) -> bool:
-    return issubclass(kind, enum.Enum) or dataclasses.is_dataclass(kind) or is_named_tuple(kind) or is_model(kind)
+    return (
+        issubclass(kind, enum.Enum)
+        or dataclasses.is_dataclass(kind)
+        or is_named_tuple(kind)
+        or is_model(kind)
+    )
 
 
 def _is_utf8(text: str) -> bool:

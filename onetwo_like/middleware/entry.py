@@ -34,7 +34,9 @@ def pack(key: str, value: bytes, document: bytes) -> bytes:
 def unpack(key: str, raw: bytes) -> tuple[bytes, bytes]:
     """The value and the document of an entry; CacheError if a byte differs from what was packed."""
     if len(raw) < _HEAD.size:
-        raise CacheError(f"Cache entry {key} is damaged: it has {len(raw)} bytes, fewer than its head. {_HEAL}")
+        raise CacheError(
+            f"Cache entry {key} is damaged: it has {len(raw)} bytes, fewer than its head. {_HEAL}"
+        )
     version, checksum, length = _HEAD.unpack_from(raw)
     if version != VERSION:
         raise CacheError(

@@ -73,8 +73,12 @@ def is_named_tuple(kind: type) -> bool:
 def _reached(annotations: Iterable[object]) -> Iterator[type]:
     """The classes worth keeping that the annotations lead to, each once."""
     ahead = list(annotations)
-    seen: dict[int, object] = {}  # by identity, since an annotation need not be hashable; kept alive by its value
-    names: dict[str, type] = {}  # for classes defined in a function, whose annotations nothing else can resolve
+    seen: dict[
+        int, object
+    ] = {}  # by identity, since an annotation need not be hashable; kept alive by its value
+    names: dict[
+        str, type
+    ] = {}  # for classes defined in a function, whose annotations nothing else can resolve
     for given in ahead:
         if isinstance(given, type):
             names.setdefault(given.__name__, given)

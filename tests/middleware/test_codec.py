@@ -114,7 +114,9 @@ nan_with_payload = st.integers(1, 2**51 - 1).map(
 )
 zones = st.sampled_from([None, dt.UTC, dt.timezone(dt.timedelta(hours=1, seconds=1)), zoneinfo.ZoneInfo("Europe/Paris"),
                          dt.timezone(dt.timedelta(hours=2), "CEST"), zoneinfo.ZoneInfo("UTC")])  # fmt: skip
-texts = st.text(st.characters(exclude_categories=())) | st.sampled_from(["$tuple", "$", "\ud83d\ude00", '"$a'])
+texts = st.text(st.characters(exclude_categories=())) | st.sampled_from(
+    ["$tuple", "$", "\ud83d\ude00", '"$a']
+)
 hashable = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | nan_with_payload | texts | st.binary()
     | st.integers(-(10**700), 10**700) | st.dates() | st.timedeltas() | st.uuids() | st.decimals(allow_nan=False)
@@ -206,12 +208,17 @@ def test_content_needs_no_types():
 def test_arrays_survive_exactly(array):
     back = decode(encode([array]))[0]
     assert type(back) is np.ndarray
-    assert (back.dtype, back.shape, back.flags.f_contiguous) == (array.dtype, array.shape, array.flags.f_contiguous)
+    assert (back.dtype, back.shape, back.flags.f_contiguous) == (
+        array.dtype,
+        array.shape,
+        array.flags.f_contiguous,
+    )
     assert back.tobytes() == array.tobytes()
 
 
 @pytest.mark.parametrize(
-    "scalar", [np.float64(0.1), np.float32(-0.0), np.int8(-1), np.bool_(True), np.str_("a\ud800"), np.bytes_(b"a\0")]
+    "scalar",
+    [np.float64(0.1), np.float32(-0.0), np.int8(-1), np.bool_(True), np.str_("a\ud800"), np.bytes_(b"a\0")],
 )
 def test_numpy_scalars_keep_their_type(scalar):
     back = decode(encode(scalar))
@@ -360,7 +367,10 @@ def test_types_are_found_through_every_kind_of_annotation():
         size: "Size | None" = None
 
     known = KnownTypes(
-        typing.Optional[dict[str, typing.Annotated[list[Local], "why"]]], typing.Literal[Level.LOW], T, Id  # noqa: UP045
+        typing.Optional[dict[str, typing.Annotated[list[Local], "why"]]],
+        typing.Literal[Level.LOW],
+        T,
+        Id,  # noqa: UP045
     )
     assert {Local, Size, Level, Mayor, Pair} <= set(known)
     assert City not in known
