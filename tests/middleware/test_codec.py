@@ -367,10 +367,10 @@ def test_types_are_found_through_every_kind_of_annotation():
         size: "Size | None" = None
 
     known = KnownTypes(
-        typing.Optional[dict[str, typing.Annotated[list[Local], "why"]]],
+        typing.Union[dict[str, typing.Annotated[list[Local], "why"]], None],  # noqa: UP007
         typing.Literal[Level.LOW],
         T,
-        Id,  # noqa: UP045
+        Id,
     )
     assert {Local, Size, Level, Mayor, Pair} <= set(known)
     assert City not in known
