@@ -113,6 +113,8 @@ class Watch:
     """Who is watching a run: `sink` gets every event; what is watched inside a run is seen outside too."""
 
     __slots__ = ("outer", "sink", "streaming", "tracing")
+    streaming: bool
+    tracing: bool
 
     def __init__(self, sink: Callable[[object], None] | None, tracing: bool, outer: Watch | None) -> None:
         self.sink = sink

@@ -20,7 +20,7 @@ from onetwo_like.core.executable import Executable
 from onetwo_like.core.frozen import MUTABLE, copied
 from onetwo_like.core.loop import HOLDING_S, holds_background_loop
 from onetwo_like.core.registry import Scope, scope_in_force
-from onetwo_like.core.signature import compile_binder
+from onetwo_like.core.signature import compile_binder, wrong_call
 from onetwo_like.core.trace import Span
 from onetwo_like.errors import UsageError
 
@@ -165,7 +165,10 @@ class ExecutableFunction(Generic[P, T]):
     @overload
     def __call__(self, *args: object, **kwargs: object) -> Executable[T]: ...  # executables as arguments
     def __call__(self, *args: Any, **kwargs: Any) -> Executable[T]:
-        given, named = self._bind(*args, **kwargs)
+        try:
+            given, named = self._bind(*args, **kwargs)
+        except TypeError as error:
+            raise wrong_call(error, self.__name__, self.__signature__) from None
         for value in given:
             if value.__class__ in MUTABLE:
                 given = tuple([copied(v) for v in given])

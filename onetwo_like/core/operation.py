@@ -14,9 +14,9 @@ from onetwo_like.core.evaluation import Kind, Node, shown_arguments
 from onetwo_like.core.events import CallFinished, CallStarted, emit_text
 from onetwo_like.core.executable import Executable
 from onetwo_like.core.frozen import freeze
-from onetwo_like.core.registry import UNCACHED, Binding, Registry, Scope, bind, scope_in_force
+from onetwo_like.core.registry import UNCACHED, Binding, Registry, Scope, bind, rebind, scope_in_force
 from onetwo_like.core.request import Handler, Reply, Request
-from onetwo_like.core.signature import Normaliser, compile_values
+from onetwo_like.core.signature import Normaliser, compile_values, wrong_call
 from onetwo_like.core.trace import Span
 from onetwo_like.errors import NotBoundError, UnsupportedOptionError, UsageError
 
@@ -80,9 +80,16 @@ class Operation(Kind, Generic[P, T]):
         self, *args: Any, include_details: Literal[True], **kwargs: Any
     ) -> Executable[tuple[T, Reply]]: ...
     def __call__(self, *args: Any, **kwargs: Any) -> Executable[Any]:
+        kind: Kind = self
         if kwargs and self._detailed is not None and kwargs.pop("include_details", False):
-            return Executable(self._detailed, self._values(*args, **kwargs))
-        return Executable(self, self._values(*args, **kwargs))
+            kind = self._detailed
+        try:
+            values = self._values(*args, **kwargs)
+        except UsageError:
+            raise
+        except TypeError as error:
+            raise wrong_call(error, self.name, self.__signature__) from None
+        return Executable(kind, values)
 
     def __get__(self, instance: object, owner: type | None = None) -> Operation[P, T]:
         return self
@@ -132,13 +139,19 @@ class Operation(Kind, Generic[P, T]):
 
     def update(self, **defaults: Any) -> None:
         """Changes default options, and keeps what is bound. None takes a default away."""
-        registry = scope_in_force.get().in_force()
-        old = registry.bindings.get(self.name) or Binding(None, name=self.name)
-        for name, value in defaults.items():
-            if name in self.parameters and value is not None and self.parameters.index(name) in old.refused:
-                raise self._refusal(old, name, value)
-        given = {n: v for n, v in zip(self.parameters, old.defaults or (), strict=False) if v is not None}
-        bind({self.name: old.but(defaults=self.resolved({**given, **defaults}))})
+
+        def updated(old: Binding) -> Binding:
+            for name, value in defaults.items():
+                if (
+                    name in self.parameters
+                    and value is not None
+                    and self.parameters.index(name) in old.refused
+                ):
+                    raise self._refusal(old, name, value)
+            given = {n: v for n, v in zip(self.parameters, old.defaults or (), strict=False) if v is not None}
+            return old.but(defaults=self.resolved({**given, **defaults}))
+
+        rebind(self.name, updated)
 
     def is_configured(self) -> bool:
         """Whether something in scope answers this built-in directly, not derived from another."""
@@ -148,7 +161,11 @@ class Operation(Kind, Generic[P, T]):
         """Default options in the order of the parameters; a UsageError for one that does not exist."""
         if not defaults:
             return None
-        for name in defaults:
+        for name, value in defaults.items():
+            if isinstance(value, Node):
+                raise UsageError(
+                    f"{self.name}: a default is a value, and {name} is an executable that has not run: {value!r:.60}"
+                )
             if name not in self.parameters or name in self.required:
                 options = [p for p in self.parameters if p not in self.required]
                 raise UsageError(
@@ -167,16 +184,19 @@ class Operation(Kind, Generic[P, T]):
     def ready(
         self, args: tuple[Any, ...], kwargs: dict[str, Any] | None
     ) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
-        values = zip(self.parameters, args, strict=True)
-        return tuple([None if v is None else self.normalisers[n](v) for n, v in values]), None
+        values = []
+        for name, value in zip(self.parameters, args, strict=True):
+            # None means "the default in scope", and what is required has no default.
+            given = value is not None or name in self.required
+            values.append(self.normalisers[name](value) if given else None)
+        return tuple(values), None
 
     async def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> Any:
         """The value; see `reply`."""
         scope = scope_in_force.get()
-        binding = self.bound(scope.in_force())
-        if scope.watch is not None:
-            return (await self._watched(scope, binding, args)).value
-        handler, request = self._resolve(scope, binding, args)
+        if scope.watch is not None or scope.cell is not None:
+            return (await self.reply(args)).value
+        handler, request = self._resolve(scope, self.bound(scope.in_force()), args)
         return (await handler(request)).value
 
     once = call
@@ -184,11 +204,19 @@ class Operation(Kind, Generic[P, T]):
     async def reply(self, args: tuple[Any, ...]) -> Reply:
         """The reply of whatever is bound in scope."""
         scope = scope_in_force.get()
-        binding = self.bound(scope.in_force())
-        if scope.watch is not None:
-            return await self._watched(scope, binding, args)
-        handler, request = self._resolve(scope, binding, args)
-        return await handler(request)
+        token = None
+        if scope.cell is not None:  # what answers, or derives the answer, runs on the registry of the start
+            scope = scope.entered()
+            token = scope_in_force.set(scope)
+        try:
+            binding = self.bound(scope.in_force())
+            if scope.watch is not None:
+                return await self._watched(scope, binding, args)
+            handler, request = self._resolve(scope, binding, args)
+            return await handler(request)
+        finally:
+            if token is not None:
+                scope_in_force.reset(token)
 
     def bound(self, registry: Registry) -> Binding:
         """The binding that answers on this registry, found or derived; NotBoundError if there is none."""

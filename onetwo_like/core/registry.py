@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from onetwo_like.core.request import Handler, SamplePath
@@ -156,6 +156,8 @@ class Scope:
 
     def entered(self) -> Scope:
         """The scope of what runs below: the registry as it is now, which nobody can change there."""
+        if self.cell is None:
+            return self
         return self.but(registry=self.in_force(), cell=None, inside=True)
 
 
@@ -220,6 +222,14 @@ def bind(bindings: Mapping[str, Binding]) -> None:
     with _changing:
         cell = _changeable_cell()
         cell.registry = cell.registry.replace(bindings)
+
+
+def rebind(name: str, change: Callable[[Binding], Binding]) -> None:
+    """Replaces one binding by what `change` makes of it; no other change comes between."""
+    with _changing:
+        cell = _changeable_cell()
+        old = cell.registry.bindings.get(name) or Binding(None, name=name)
+        cell.registry = cell.registry.replace({name: change(old)})
 
 
 def _changeable_cell() -> Cell:

@@ -58,7 +58,7 @@ def run(
     except BaseException as error:
         root.finish(error=error)
         if enable_tracing:
-            error.trace = root  # type: ignore[attr-defined]  (what a failed run did is worth as much)
+            error.trace = root  # type: ignore[attr-defined]  # what a failed run did is worth as much
         raise
     root.finish(value)
     return (value, root) if enable_tracing else value
@@ -75,15 +75,15 @@ def refuse_nested(written: str, instead: str) -> None:
 
 
 def watched_scope(scope: Scope, sink: Callable[[Any], None] | None, tracing: bool) -> tuple[Scope, Span]:
-    """The scope with somebody watching, and the root span of what runs in it."""
+    """The scope of a run that begins now, with somebody watching, and the span it is in: the outer run's, or a root."""
     watch = Watch(sink, tracing, scope.watch)
-    root = Span("", scope.span, scope.sample_path, None, tracing)
-    return scope.but(watch=watch, span=root), root
+    span = scope.span or Span("", None, scope.sample_path, None, tracing)
+    return scope.entered().but(watch=watch, span=span), span
 
 
 async def supervised(e: Node, scope: Scope) -> Any:
     """Executes a program in a scope, between RunStarted and RunFinished if somebody watches."""
-    scope_in_force.set(scope if scope.cell is None else scope.entered())
+    scope_in_force.set(scope.entered())
     watch = scope.watch
     if watch is None or not watch.streaming:
         return await evaluate(e)
@@ -108,8 +108,7 @@ class Run:
         self._cancelled = False
         self._loop = background_loop()
         # The registry is taken now, in the caller's thread, not when the loop gets to it.
-        entered = scope if scope.cell is None else scope.entered()
-        self._loop.call_soon_threadsafe(self._start, e, entered, context=contextvars.copy_context())
+        self._loop.call_soon_threadsafe(self._start, e, scope.entered(), context=contextvars.copy_context())
 
     def _start(self, e: Node, scope: Scope) -> None:
         self._task = self._loop.create_task(_contained(e, scope), name=self._name)

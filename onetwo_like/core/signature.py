@@ -35,6 +35,13 @@ def compile_binder(signature: inspect.Signature, name: str) -> Bind:
     return _compile(signature, name, taken, f"({', '.join(positional)}{',' if positional else ''}), {named}")
 
 
+def wrong_call(error: TypeError, name: str, signature: inspect.Signature) -> UsageError:
+    """What the interpreter says about a wrong call, and what a right one looks like."""
+    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    right = signature.replace(parameters=bare, return_annotation=signature.empty)
+    return UsageError(f"{error}. The call is {name}{right}")
+
+
 def compile_values(
     signature: inspect.Signature, name: str, normalisers: Mapping[str, Normaliser]
 ) -> Callable[..., tuple[Any, ...]]:

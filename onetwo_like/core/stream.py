@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any, Generic, TypeVar
 
-from onetwo_like.core.evaluation import Escaped, stop
+from onetwo_like.core.evaluation import PATIENCE_S, Escaped, stop
 from onetwo_like.core.events import Dropped
 from onetwo_like.core.executable import Executable, require_executable
 from onetwo_like.core.registry import scope_in_force
-from onetwo_like.core.run import Run, refuse_nested, supervised, watched_scope
+from onetwo_like.core.run import INTERRUPT_PATIENCE_S, Run, refuse_nested, supervised, watched_scope
 from onetwo_like.errors import RunCancelled, UsageError
 
 T = TypeVar("T")
@@ -47,8 +48,12 @@ class EventLog:
         self._wake()
 
     def _wake(self) -> None:
-        while self._waiting:
-            self._waiting.pop()()
+        while True:
+            try:
+                wake = self._waiting.pop()
+            except KeyError:  # not `while self._waiting`: a body in a thread may be waking them, too
+                return
+            wake()
 
     def read(self, position: int) -> tuple[list[object], int]:
         """Events from a position on, with one Dropped in the place of those that are lost; the next position."""
@@ -86,14 +91,15 @@ class Stream(Generic[T]):
     def __enter__(self) -> Stream[T]:
         refuse_nested("with ot.stream(e)", "async with ot.stream(e)")
         self._refuse_twice()
-        scope, self._root = watched_scope(scope_in_force.get(), self._log.append, False)
+        scope, _ = watched_scope(scope_in_force.get(), self._log.append, False)
         self._run = Run(self._e, scope, self._log.end)
         return self
 
-    def __exit__(self, *_exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
         assert self._run is not None
+        interrupted = kind is not None and issubclass(kind, KeyboardInterrupt)
         if not self._run.ended:
-            self._run.cancel_and_wait()
+            self._run.cancel_and_wait(INTERRUPT_PATIENCE_S if interrupted else PATIENCE_S)
 
     def __iter__(self) -> Iterator[Any]:
         if self._run is None and self._task is None:
@@ -137,7 +143,7 @@ class Stream(Generic[T]):
 
     async def __aenter__(self) -> Stream[T]:
         self._refuse_twice()
-        scope, self._root = watched_scope(scope_in_force.get(), self._log.append, False)
+        scope, _ = watched_scope(scope_in_force.get(), self._log.append, False)
         self._task = asyncio.get_running_loop().create_task(_kept(self._e, scope), name=self._e.kind.name)
         self._task.add_done_callback(self._end)
         return self
@@ -176,8 +182,7 @@ class Stream(Generic[T]):
             if ended:
                 return
             more = asyncio.Event()
-            wake = _waker(loop, more, here=self._task is not None)
-            if self._log.when_more(position, wake):
+            if self._log.when_more(position, _waker(loop, more)):
                 await more.wait()
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -193,23 +198,28 @@ class Stream(Generic[T]):
         return _value(self._task)
 
     def _wanted(self, event: object) -> bool:
-        return self._only is None or isinstance(event, self._only) or isinstance(event, Dropped)
+        return self._only is None or isinstance(event, (self._only, Dropped))
 
     def _refuse_twice(self) -> None:
         if self._run is not None or self._task is not None:
             raise UsageError("this stream has already been started; call ot.stream(e) again for another run")
 
 
-def _waker(loop: asyncio.AbstractEventLoop, more: asyncio.Event, here: bool) -> Callable[[], None]:
-    """What sets the event: directly if the run is on this loop, else from its thread."""
-    if here:
-        return more.set
-    return lambda: _wake_threadsafe(loop, more)
+def _waker(loop: asyncio.AbstractEventLoop, more: asyncio.Event) -> Callable[[], None]:
+    """What sets the event, whichever thread the news comes from."""
 
+    def wake() -> None:
+        try:
+            here = asyncio.get_running_loop() is loop
+        except RuntimeError:
+            here = False
+        if here:
+            more.set()
+        else:
+            with contextlib.suppress(RuntimeError):  # the reader's loop has been closed: nobody reads on
+                loop.call_soon_threadsafe(more.set)
 
-def _wake_threadsafe(loop: asyncio.AbstractEventLoop, more: asyncio.Event) -> None:
-    if not loop.is_closed():
-        loop.call_soon_threadsafe(more.set)
+    return wake
 
 
 async def _kept(e: Executable[T], scope: Any) -> T:

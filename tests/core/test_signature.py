@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from onetwo_like.core.signature import compile_binder, compile_values
+from onetwo_like.core.signature import compile_binder, compile_values, wrong_call
 from onetwo_like.errors import UsageError
 
 P = inspect.Parameter
@@ -131,3 +131,11 @@ def test_text_is_normalised_unless_its_normaliser_leaves_text_alone():
     assert choices == ("b",)
     with pytest.raises(UsageError):
         values(None, "b")
+
+
+def test_a_wrong_call_says_what_a_right_one_looks_like():
+    def mayor(country: str, /, *others: str, year: int = 0, **options: object) -> str: ...
+
+    error = wrong_call(TypeError("mayor() missing 1 argument"), "mayor", inspect.signature(mayor))
+    right = "The call is mayor(country, /, *others, year=0, **options)"
+    assert str(error) == f"mayor() missing 1 argument. {right}"
