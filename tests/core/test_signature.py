@@ -134,7 +134,7 @@ def test_text_is_normalised_unless_its_normaliser_leaves_text_alone():
 
 
 def test_a_wrong_call_says_what_a_right_one_looks_like():
-    def mayor(country: str, /, *others: str, year: int = 0, **options: object) -> str: ...
+    def mayor(country: str, /, *others: str, year: int = 0, **options: object) -> None: ...
 
     error = wrong_call(TypeError("mayor() missing 1 argument"), "mayor", inspect.signature(mayor))
     right = "The call is mayor(country, /, *others, year=0, **options)"
