@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import time
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncGenerator, Awaitable, Callable
 from typing import Any, Protocol
 
 from onetwo_like.core.events import emit_text
@@ -62,21 +63,22 @@ def adapt(operation: Adaptable, function: Callable[..., Any]) -> tuple[Handler, 
     return handler, refused
 
 
-async def _gathered(pieces: AsyncIterable[Any]) -> Reply:
+async def _gathered(pieces: AsyncGenerator[Any, None]) -> Reply:
     """Publishes the strings that an async generator yields, and joins them; a Reply may come last."""
     texts: list[str] = []
     final: Reply | None = None
     began = time.perf_counter()
-    async for piece in pieces:
-        if type(piece) is Reply:
-            final = piece
-        elif isinstance(piece, str) and final is None:
-            texts.append(piece)
-            emit_text(piece)
-        else:
-            raise MalformedReplyError(
-                f"a generator that answers a built-in yields strings, not {piece!r:.80}"
-            )
+    async with contextlib.aclosing(pieces):
+        async for piece in pieces:
+            if type(piece) is Reply:
+                final = piece
+            elif isinstance(piece, str) and final is None:
+                texts.append(piece)
+                emit_text(piece)
+            else:
+                raise MalformedReplyError(
+                    f"a generator that answers a built-in yields strings, not {piece!r:.80}"
+                )
     text = "".join(texts)
     if final is None:
         return Reply(text, duration_s=time.perf_counter() - began, chunks=tuple(texts))
