@@ -1,10 +1,10 @@
 """Where in a model's chatter is the JSON, and what is it in strict notation?
 
 What is accepted, and turned into strict JSON: trailing commas, `//` comments, strings in single or in
-curly double quotes, line breaks and tabs inside strings, Python's escapes `\\'`, `\\xNN` and `\\UNNNNNNNN`, and the words
-True, False, None, nan and inf. What strings say is never changed, and nothing is evaluated. NaN and
-Infinity stay, as Python and pydantic read them. Everything else is not JSON: a missing comma, a key
-without quotes, `...`, an escape that does not exist. Guessing there would invent data.
+curly double quotes, line breaks and tabs inside strings, Python's escapes `\\'`, `\\xNN` and
+`\\UNNNNNNNN`, and the words True, False, None, nan and inf. What strings say is never changed, and nothing
+is evaluated. NaN and Infinity stay, as Python and pydantic read them. Everything else is not JSON: a
+missing comma, a key without quotes, `...`, an escape that does not exist. Guessing there would invent data.
 
 Which value counts when there are several: one directly after a code fence before one in the prose, and
 among equals the last, since models draft first and conclude then. A value inside a broken or truncated
@@ -35,15 +35,16 @@ _SCALAR = r"""
 """
 _TOKEN = re.compile(rf"{_SPACE}(?:(?P<mark>[\[\]{{}}:,])|{_SCALAR})", re.VERBOSE | re.DOTALL)
 _LONE_SCALAR = re.compile(_SCALAR, re.VERBOSE | re.DOTALL)
-_FENCED_SCALAR = re.compile(rf"```[\w+-]*+[ \t]*+\n\s*+(?P<scalar>{_SCALAR})\s*+```", re.VERBOSE | re.DOTALL)
 _AFTER_SPACE = re.compile(_SPACE)
 
-# An opening bracket that what follows does not rule out at once; "/" may begin a comment.
+# An opening bracket that what follows does not rule out at once ("/" may begin a comment), or a fenced scalar.
 _START = re.compile(
-    r"""\{(?=\s*+["'“}/])
-      | \[(?=\s*+(?:["'“\[\]{/0-9-]|(?:true|false|null|True|False|None|NaN|nan|Infinity|inf)\b))""",
-    re.VERBOSE,
+    rf"""\{{(?=\s*+["'“}}/])
+      | \[(?=\s*+(?:["'“\[\]{{/0-9-]|(?:true|false|null|True|False|None|NaN|nan|Infinity|inf)\b))
+      | ```[\w+-]*+[ \t]*+\n\s*+(?:{_SCALAR})\s*+```""",
+    re.VERBOSE | re.DOTALL,
 )
+_NUMBERS = re.compile(r"\[[\s0-9.,eE+-]*")
 _FENCE_BEFORE = re.compile(r"```[\w+-]*\s*$")
 # An unclosed string reaches to the end, so that it is read only once.
 _BRACKET_OR_STRING = re.compile(
@@ -77,6 +78,7 @@ class FoundJson:
 
     values: tuple[str, ...]
     problem: str  # "" if nothing in the text looked like JSON and was broken
+    lone: bool = False  # the text is a string, number or word of JSON's and nothing else
 
 
 class _Broken(Exception):
@@ -116,27 +118,38 @@ def find_json(text: str) -> FoundJson:
     """
     whole = _LONE_SCALAR.fullmatch(text.strip())
     if whole is not None and (scalar := _lone_scalar(whole)):
-        return FoundJson((scalar,), "")
+        # A string may hold JSON that somebody quoted, or encoded twice; quotes that are not JSON's surely do.
+        inner = find_json(json.loads(scalar)).values if scalar.startswith('"') else ()
+        values = (scalar, *inner) if whole[0].startswith('"') else (*inner, scalar)
+        return FoundJson(values, "", lone=True)
     fenced: list[str] = []
     plain: list[str] = []
+    scalars: list[str] = []
     problem, longest, at = "", -1, 0
     while (start := _START.search(text, at)) is not None:
         begin = start.start()
+        if start.lastgroup is not None:
+            scalars.append(_lone_scalar(start))
+            at = start.end()
+            continue
         try:
             value, at = _read_value(text, begin)
         except _Broken as broken:
             if broken.at - begin > longest:
                 longest, problem = broken.at - begin, _told(text, broken)
-            if broken.begun and not broken.why:  # what came before was not the last word
-                return FoundJson((), problem)
-            # Brackets that are still open stop at the same place, so none of them is worth an attempt.
-            at = _closing(text, begin) if broken.begun else broken.at
+            at = broken.at
+            # Prose, when nothing but brackets and numbers was read, such as the interval [0, 1). The other
+            # brackets that are still open stop at the same place, so none of them is worth an attempt.
+            if broken.begun and (not broken.why or _NUMBERS.fullmatch(text, begin, at) is None):
+                closing = _closing(text, begin)
+                if closing is None:  # what came before was not the last word
+                    return FoundJson((), problem)
+                at = closing
             continue
         is_fenced = _FENCE_BEFORE.search(text, max(0, begin - 40), begin) is not None
         (fenced if is_fenced else plain).append(value)
-    if not fenced and not plain and "```" in text:
-        fenced.extend(filter(None, map(_lone_scalar, _FENCED_SCALAR.finditer(text))))
-    return FoundJson((*reversed(fenced), *reversed(plain)), problem)
+    values = (*reversed(fenced), *reversed(plain)) or tuple(filter(None, reversed(scalars)))
+    return FoundJson(values, problem)
 
 
 def excerpt(text: str, length: int = 80) -> str:
@@ -233,8 +246,8 @@ def _told(text: str, broken: _Broken) -> str:
     return f"The JSON is broken in line {line} at {here!r}: {broken.why}."
 
 
-def _closing(text: str, begin: int) -> int:
-    """Where the bracket that opens at `begin` is closed, by counting; the end of the text if it is not."""
+def _closing(text: str, begin: int) -> int | None:
+    """Where the bracket that opens at `begin` is closed, by counting; None if it is not."""
     depth = 0
     for match in _BRACKET_OR_STRING.finditer(text, begin):
         mark = match[0]
@@ -244,7 +257,7 @@ def _closing(text: str, begin: int) -> int:
             depth -= 1
             if depth == 0:
                 return match.end()
-    return len(text)
+    return None
 
 
 def _lone_scalar(token: re.Match[str]) -> str:

@@ -188,7 +188,7 @@ def _asked(cls: Any) -> _Asked:
     alternatives = list(_alternatives(schema, schema.get("$defs", {})))
     wrapped = is_wrapped(cls)
     return _Asked(
-        name=type_name(cls),
+        name=shortened(type_name(cls), 100),
         adapter=adapter_of(cls),
         kinds=frozenset(map(_kind, alternatives)),
         options=tuple(option for alternative in alternatives for option in _options(alternative)),
@@ -259,12 +259,11 @@ def _whole(text: str, found: FoundJson) -> tuple[str, ...]:
     body = text.strip()
     if body.startswith("```") and body.endswith("```"):
         body = body.partition("\n")[2][:-3].strip()
-    if len(found.values) != 1:
-        return ()
-    if found.values[0].startswith("{"):
-        return found.values if body.startswith("{") and body.endswith("}") else ()
-    # Of strings only JSON's own: other quotes may be meant.
-    return () if body.startswith(("[", "'", "“")) or found.values[0].startswith("[") else found.values
+        found = find_json(body)
+    if found.lone:  # of strings only JSON's own: other quotes may be meant
+        return () if body.startswith(("'", "“")) else found.values[:1]
+    is_object = len(found.values) == 1 and body.startswith("{") and body.endswith("}")
+    return found.values if is_object else ()
 
 
 def _unwrapped(value: str) -> Iterator[str]:

@@ -164,6 +164,8 @@ def make_adapter(cls: Any) -> TypeAdapter[Any]:
         raise UsageError(f"{cls!r:.80} is no type. Supported are {SUPPORTED}.")
     with _unsupported(cls):
         adapter: TypeAdapter[Any] = TypeAdapter(with_typed_dicts(cls))
+        if not adapter.pydantic_complete:
+            adapter.rebuild(raise_errors=True)  # says which name is missing
     return adapter
 
 
@@ -196,16 +198,11 @@ def _unsupported(cls: Any) -> Iterator[None]:
     try:
         yield
     except NameError as error:
-        raise _not_askable(cls, f"{error.name!r} in its annotations is not defined{_AT_THE_TOP}") from error
-    except PydanticUserError as error:
-        if error.code == "class-not-fully-defined":
-            reason = f"something in its annotations is not defined{_AT_THE_TOP}"
-        else:
-            reason = error.message.split(". ")[0].splitlines()[0].rstrip(".")
+        reason = f"{error.name!r} in its annotations is not defined where a module could see it"
         raise _not_askable(cls, reason) from error
-
-
-_AT_THE_TOP = "; classes that annotations name stand at the top of a module, not inside a function"
+    except PydanticUserError as error:
+        reason = error.message.split(". ")[0].splitlines()[0].rstrip(".")
+        raise _not_askable(cls, reason) from error
 
 
 def _not_askable(cls: Any, reason: str) -> UsageError:
@@ -228,7 +225,7 @@ def _generator(names: bool) -> type[GenerateJsonSchema]:
 
         def encode_default(self, dft: Any) -> Any:
             encoded = super().encode_default(dft)
-            # The order of a set of strings differs from process to process.
+            # A set of strings has another order in every process, and not every pydantic sorts it.
             return sorted(encoded, key=json.dumps) if isinstance(dft, set | frozenset) else encoded
 
     return Generator

@@ -72,8 +72,17 @@ class Review(pydantic.BaseModel):
     cities: list[City] = []
 
 
+class Partial(TypedDict, total=False):
+    x: int
+
+
 class Refused(TypedDict):
     when: "Nowhere"  # type: ignore[name-defined] # noqa: F821
+
+
+@dataclasses.dataclass
+class Lost:
+    where: "Nowhere"  # type: ignore[name-defined] # noqa: F821
 
 
 Letter = Literal["A", "B", "C"]
@@ -195,6 +204,10 @@ READ = [
     (str, '"a" and "b"', '"a" and "b"'),
     (str, "'a'", "'a'"),
     (str, 'Use {"value": "x"}', 'Use {"value": "x"}'),
+    (str, 'Say\n```\n"x"\n```', 'Say\n```\n"x"\n```'),
+    (str, '"[1]"', "[1]"),
+    (list[int], '"[1]"', [1]),
+    (City, written('{"name": "Paris", "population": 2}'), City("Paris", 2)),
     (str, "42", "42"),
     (str, "", ""),
     (Color, "RED", Color.RED),
@@ -213,6 +226,7 @@ READ = [
     (Rating, "2 = HIGH", Rating.HIGH),
     (Rating, "2.5", NO),
     (Rating, "3", NO),
+    (Literal["red", "red wine"], "A red wine, please.", "red wine"),
     (Letter, "a", "A"),
     (Letter, "It is a B.", "B"),
     (Letter, "A or B", NO),
@@ -248,6 +262,9 @@ READ = [
     (Address, '{"street": "Rue"}', {"street": "Rue"}),
     (Address, '{"number": 1}', NO),
     (Household, '{"address": {"street": "Rue"}, "pets": ["cat"]}', Household({"street": "Rue"}, ("cat",))),
+    (Household, '{"address": {"street": "Rue"}}', Household({"street": "Rue"})),
+    (list[Partial], '[{}, {"x": 1}]', [{}, {"x": 1}]),
+    (Partial, '{"x": "one"}', NO),
     (list[Household], '[{"address": {"number": 1}}]', NO),
     (Review, '{"stars": 6}', NO),
     (Review, '{"stars": 5, "color": "red"}', Review(stars=5, color=Color.RED)),
@@ -311,6 +328,7 @@ def test_an_error_never_repeats_a_long_reply():
         (City, long),
         (dict[str, int], written({long: long})),
         (int, f'"{long}"'),
+        (list[Literal[tuple(f"long{i}" for i in range(200))]], '["short"]'),  # type: ignore[misc]
         (int, long),
         (Color, long),
     ]:
@@ -352,7 +370,8 @@ class Pairs(enum.Enum):
         ("int", "'int'"),
         (Empty, "Empty"),
         (list[Pairs], "Pairs"),
-        (Refused, "Nowhere"),
+        (Refused, "'Nowhere'"),
+        (Lost, "'Nowhere'"),
     ],
 )
 def test_what_json_cannot_hold_is_refused_by_name(cls, named):

@@ -196,7 +196,8 @@ def test_no_text_is_no_arguments():
     def now() -> str:
         return "noon"
 
-    assert [call_tool(now, said) for said in ("", " ", "{}", {})] == ["noon"] * 4
+    nothing: list[dict[str, object] | str] = ["", " ", "{}", {}]
+    assert [call_tool(now, said) for said in nothing] == ["noon"] * 4
 
 
 def test_what_is_not_given_is_the_functions_own_default():
@@ -234,6 +235,6 @@ def test_a_tool_that_is_executable_gives_an_executable():
 
 
 def test_the_models_arguments_are_not_changed():
-    said = {"amount": "1", "currency": "USD"}
+    said: dict[str, object] = {"amount": "1", "currency": "USD"}
     call_tool(Shop().price, said)
     assert said == {"amount": "1", "currency": "USD"}
