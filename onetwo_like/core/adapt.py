@@ -38,8 +38,8 @@ def adapt(operation: Adaptable, function: Callable[..., Any]) -> tuple[Handler, 
     positional, named, refused, request_name = _matched(operation, function)
     always = [(i, n) for i, n, optional in named if not optional]
     given = [(i, n) for i, n, optional in named if optional]
-    streams = _is(inspect.isasyncgenfunction, function)
-    is_async = _is(inspect.iscoroutinefunction, function)
+    streams = holds_for(inspect.isasyncgenfunction, function)
+    is_async = holds_for(inspect.iscoroutinefunction, function)
 
     async def handler(request: Request) -> Reply:
         values = request.values
@@ -140,7 +140,7 @@ def _name(function: Callable[..., Any]) -> str:
     return getattr(function, "__qualname__", None) or type(function).__name__
 
 
-def _is(test: Callable[[Any], bool], function: Any) -> bool:
+def holds_for(test: Callable[[Any], bool], function: Any) -> bool:
     """Whether the test holds for the function, or for the `__call__` of the object."""
     while isinstance(function, functools.partial):
         function = function.func

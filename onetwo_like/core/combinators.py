@@ -9,7 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from onetwo_like.core.evaluation import Evaluation, Held, Kind, Node, evaluate_below, join, shortened
 from onetwo_like.core.events import Retrying
 from onetwo_like.core.executable import Executable, require_executable
-from onetwo_like.core.function import Function
+from onetwo_like.core.function import Function, name_of
 from onetwo_like.core.registry import Registry, copy_registry, scope_in_force, scoped
 from onetwo_like.core.trace import Span
 from onetwo_like.errors import DeadlineError, ProgramError, RunCancelled, UsageError
@@ -148,7 +148,7 @@ def mapped(e: Node, function: Callable[..., Any]) -> Executable[Any]:
     """See `Executable.map`."""
     if not callable(function):
         raise UsageError(f"map takes a function, not {function!r:.60}")
-    return Executable(Function(function, getattr(function, "__name__", "map")), (e,))
+    return Executable(Function(function, name_of(function)), (e,))
 
 
 def timeout(e: Node, seconds: float) -> Executable[Any]:

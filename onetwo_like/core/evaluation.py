@@ -6,7 +6,7 @@ import asyncio
 import warnings
 import weakref
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Never, Self
 
 from onetwo_like.core.registry import scope_in_force
 from onetwo_like.errors import RunCancelled
@@ -29,6 +29,10 @@ class Kind:
 
     async def once(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         """The value, or an executable that stands for it."""
+        raise TypeError(f"{self.name} is a control node")
+
+    async def call(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
+        """The final value of a node that has neither control nor executables among its arguments."""
         raise TypeError(f"{self.name} is a control node")
 
     async def run(self, args: tuple[Any, ...], evaluation: Evaluation) -> Any:
@@ -57,11 +61,12 @@ class Node:
     """A kind and its arguments. `edges` says whether others must be evaluated before or within it."""
 
     __slots__ = ("__weakref__", "args", "edges", "kind", "kwargs")
+    kind: Kind
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any] | None
+    edges: bool
 
     def __init__(self, kind: Kind, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> None:
-        self.kind = kind
-        self.args = args
-        self.kwargs = kwargs
         edges = kind.control
         if not edges:
             for a in args:
@@ -70,8 +75,31 @@ class Node:
                     break
             else:
                 if kwargs:
-                    edges = any([isinstance(a, Node) for a in kwargs.values()])
-        self.edges = edges
+                    edges = any(isinstance(a, Node) for a in kwargs.values())
+        _set_kind(self, kind)
+        _set_args(self, args)
+        _set_kwargs(self, kwargs)
+        _set_edges(self, edges)
+
+    def __setattr__(self, name: str, _value: object) -> Never:
+        raise AttributeError(
+            f"an Executable does not change, so its {name!r} cannot be set; call again to make another"
+        )
+
+    def __delattr__(self, name: str) -> Never:
+        raise AttributeError(f"an Executable does not change, so its {name!r} cannot be deleted")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+
+# What fills a new node goes past the `__setattr__` that refuses; twice as fast as `object.__setattr__`.
+_set_kind, _set_args, _set_kwargs, _set_edges = [
+    vars(Node)[name].__set__ for name in ("kind", "args", "kwargs", "edges")
+]
 
 
 class Held:
@@ -86,7 +114,7 @@ class Held:
         return shortened(self.node)
 
 
-class Escaped(Exception):  # noqa: N818  (it is not an error, it is an envelope)
+class Escaped(Exception):
     """Carries a SystemExit or KeyboardInterrupt through a task, which would stop the loop with it."""
 
     def __init__(self, inner: BaseException) -> None:

@@ -11,7 +11,8 @@ from onetwo_like.errors import UsageError
 if TYPE_CHECKING:
     from onetwo_like.core.combinators import RetryOn, RetryWait
 
-T = TypeVar("T")
+# Whoever takes an Executable[object] may be given an Executable[str].
+T = TypeVar("T", covariant=True)
 U = TypeVar("U")
 
 
@@ -106,9 +107,9 @@ class Executable(Node, Generic[T]):
         self._not_a_value("used as a condition")
 
     def __eq__(self, other: object) -> bool:
-        if other is None or isinstance(other, Node):
-            return self is other
-        self._not_a_value(f"compared with {other!r:.40}")
+        if other is not None and not isinstance(other, Node):
+            self._not_a_value(f"compared with {other!r:.40}")
+        return self is other
 
     __hash__ = object.__hash__
 

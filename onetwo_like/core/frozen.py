@@ -19,7 +19,7 @@ class FrozenDict(dict[Any, Any]):
     def _refuse(self, *_args: object, **_kwargs: object) -> Never:
         raise TypeError("this mapping is part of a frozen value; copy it with dict(...) to change it")
 
-    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = clear = pop = popitem = setdefault = update = __ior__ = _refuse
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items()))

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
+from onetwo_like.core.adapt import holds_for
 from onetwo_like.core.evaluation import Held, Kind, Node
 from onetwo_like.core.events import Update
 from onetwo_like.core.executable import Executable
@@ -35,8 +36,8 @@ class Function(Kind):
         self.function = function
         self.name = name
         self.thread = thread
-        self.streams = inspect.isasyncgenfunction(function)
-        self.is_async = inspect.iscoroutinefunction(function)
+        self.streams = holds_for(inspect.isasyncgenfunction, function)
+        self.is_async = holds_for(inspect.iscoroutinefunction, function)
         if thread and (self.streams or self.is_async):
             raise UsageError(
                 f"{name} is async, so it runs on the event loop; thread=True is for plain functions"
@@ -88,7 +89,7 @@ class Function(Kind):
         if self.streams:
             return await _last(function(*args, **(kwargs or {})))
         if self.thread:
-            return await asyncio.to_thread(function, *args, **(kwargs or {}))
+            return await asyncio.to_thread(self._in_thread, args, kwargs or {})
         began = time.perf_counter()
         value = function(*args, **kwargs) if kwargs else function(*args)
         if time.perf_counter() - began > HOLDING_S and not holds_background_loop():
@@ -96,6 +97,12 @@ class Function(Kind):
         if isinstance(value, Awaitable) and not isinstance(value, Node):
             value = await value
         return value
+
+    def _in_thread(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        try:
+            return self.function(*args, **kwargs)
+        except StopIteration as error:  # a future cannot hold one, and who waits for it would wait for ever
+            raise RuntimeError(f"{self.name} raised StopIteration") from error
 
 
 def warn_of_holding(what: str, seconds: float) -> None:
@@ -153,7 +160,9 @@ class ExecutableFunction(Generic[P, T]):
                 f"make_executable takes a function, not {type(function).__name__}: {function!r:.60}"
             )
         functools.update_wrapper(self, function)
-        self.__name__ = name or getattr(function, "__name__", type(function).__name__)
+        if name is not None and not (isinstance(name, str) and name):
+            raise UsageError(f"make_executable takes name as a text, not {name!r}")
+        self.__name__: str = name or name_of(function)
         self.__wrapped__ = function
         self.__signature__ = _signature(function)
         self._kind = Function(function, self.__name__, thread)
@@ -213,6 +222,13 @@ class ExecutableFunction(Generic[P, T]):
 
     def __repr__(self) -> str:
         return f"<executable function {self.__name__}{self.__signature__}>"
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    """What a function, a partial one or an object that can be called is called."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    return getattr(function, "__name__", None) or type(function).__name__
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import os
 import selectors
 import sys
@@ -21,6 +22,7 @@ from typing import Any
 HOLDING_S = 0.25
 
 _lock = threading.Lock()
+_exiting = threading.Event()
 _loop: asyncio.AbstractEventLoop | None = None
 _thread: threading.Thread | None = None
 
@@ -31,12 +33,13 @@ def background_loop() -> asyncio.AbstractEventLoop:
     with _lock:
         if _loop is None:
             selector = _WatchedSelector()
-            _loop = asyncio.SelectorEventLoop(selector)
+            loop = asyncio.SelectorEventLoop(selector)
             started = threading.Event()
-            _thread = threading.Thread(target=_serve, args=(_loop, started), name="onetwo-like", daemon=True)
-            _thread.start()
+            thread = threading.Thread(target=_serve, args=(loop, started), name="onetwo-like", daemon=True)
+            thread.start()
             started.wait()
-            selector.watch(_thread)
+            selector.watch(thread)
+            _loop, _thread = loop, thread  # last: an interrupt before this leaves nothing half made
         return _loop
 
 
@@ -48,7 +51,11 @@ def holds_background_loop() -> bool:
 def _serve(loop: asyncio.AbstractEventLoop, started: threading.Event) -> None:
     asyncio.set_event_loop(loop)
     loop.call_soon(started.set)
-    loop.run_forever()
+    while not _exiting.is_set():
+        # A SystemExit in a task that a body made by itself ends the loop, as does loop.stop().
+        # Whoever awaits that task gets it; the loop has others to serve.
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):
+            loop.run_forever()
 
 
 def _forget() -> None:
@@ -58,6 +65,7 @@ def _forget() -> None:
 
 
 def _stop_at_exit() -> None:
+    _exiting.set()
     if _loop is not None and _thread is not None and _thread.is_alive():
         _loop.call_soon_threadsafe(_loop.stop)
         _thread.join(timeout=1.0)
@@ -117,7 +125,7 @@ class _WatchedSelector(selectors.DefaultSelector):
 
 def _warn(frame: FrameType) -> None:
     """Names the function of the user's that the loop is in: the one that the library called last."""
-    frames = []
+    frames: list[FrameType] = []
     shown: FrameType | None = frame
     while shown is not None and not (frames and _is_plumbing(shown)):
         if not _is_plumbing(shown):
@@ -137,5 +145,5 @@ def _warn(frame: FrameType) -> None:
 
 
 def _is_plumbing(frame: FrameType) -> bool:
-    name = frame.f_globals.get("__name__", "")
+    name: str = frame.f_globals.get("__name__", "")
     return name.startswith(("asyncio", "onetwo_like.core", "selectors", "threading"))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from onetwo_like.core.frozen import copied
 from onetwo_like.core.request import Reply, SamplePath, Usage
 
 
@@ -19,6 +20,7 @@ class Span:
 
     __slots__ = (
         "_began",
+        "_kept",
         "_path",
         "cache",
         "children",
@@ -40,7 +42,9 @@ class Span:
         self.name = name
         self.parent = parent
         self.sample_path = sample_path
-        self.inputs = inputs if kept else None
+        # A copy: a body may change the lists that it was given.
+        self.inputs = copied(inputs) if kept else None
+        self._kept = kept
         self.output: Any = None
         self.error: BaseException | None = None
         self.children: list[Span] = []
@@ -70,7 +74,7 @@ class Span:
     def finish(self, output: Any = None, error: BaseException | None = None) -> None:
         """Ends the span with what came out of it."""
         self.duration = time.perf_counter() - self._began
-        self.output = output
+        self.output = copied(output) if self._kept else None
         self.error = error
 
     def record(self, reply: Reply) -> None:
