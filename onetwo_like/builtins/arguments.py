@@ -93,6 +93,8 @@ def stops(value: object) -> tuple[str, ...]:
 
 def choices(value: object) -> tuple[str, ...]:
     """At least one option, each different."""
+    if isinstance(value, str):
+        raise UsageError(f"takes a list of options, not one str: [{value!r:.60}]")
     options = texts(value)
     if not options:
         raise UsageError("takes at least one option")
@@ -110,8 +112,10 @@ def token_ids(value: object) -> tuple[int, ...]:
 
 def a_type(value: object) -> Any:
     """A type to parse into; checked where it is used."""
-    if value is None or isinstance(value, str | int | float | bytes):
-        raise UsageError(f"takes a type, such as int, Literal['yes', 'no'] or a dataclass, not {value!r:.60}")
+    if value is None or isinstance(value, str | int | float | bytes | list | tuple | dict | set):
+        raise UsageError(
+            f"takes a type, such as int, list[str], Literal['yes', 'no'] or a dataclass, not {value!r:.60}"
+        )
     return value
 
 

@@ -11,7 +11,8 @@ score_text, embed, tokenize and detokenize follow from nothing: only the model k
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Sized
+from numbers import Real
 from types import GenericAlias
 from typing import Any, Literal, TypeAlias
 
@@ -60,7 +61,7 @@ async def chat_from_text(
         stop = stop or (source.defaults[place] if source.defaults else None) or ()
         options["stop"] = (*stop, STOP)
     text, reply = await llm.generate_text(as_prompt(messages), include_details=True, **options)
-    return reply._replace(value=answer_in(text), chunks=None)
+    return _reply(answer_in(_text(text, llm.generate_text)), [reply])
 
 
 @_follows(llm.instruct, llm.chat)
@@ -81,7 +82,7 @@ async def texts_from_text(prompt: str | ChunkList, samples: int, **options: Any)
 async def content_from_text(prompt: str | ChunkList, **options: Any) -> Reply:
     """The content is the text."""
     text, reply = await llm.generate_text(prompt, include_details=True, **options)
-    return _reply(ChunkList(text), [reply])
+    return _reply(ChunkList(_text(text, llm.generate_text)), [reply])
 
 
 # Typed objects
@@ -92,7 +93,7 @@ async def object_from_chat(
     prompt: str | ChunkList, cls: Any, *, max_repairs: int = MAX_REPAIRS, **options: Any
 ) -> Reply:
     """The question ends with the form of the answer; the model is shown what is wrong with its answer."""
-    from onetwo_like.builtins.objects import instruction, parse, repair_message
+    from onetwo_like.builtins.objects import instruction, parse, repair_message, type_name
 
     conversation = _with_request(as_messages(prompt), instruction(cls))
     replies: list[Reply] = []
@@ -100,10 +101,14 @@ async def object_from_chat(
         text, reply = await llm.chat(conversation, include_details=True, **options)
         replies.append(reply)
         try:
-            return _reply(parse(text, cls), replies)
+            return _reply(parse(_text(text, llm.chat), cls), replies)
         except ParseError as error:
             if len(replies) > max_repairs:
-                raise
+                cut = " The answer was cut off at max_tokens." if reply.finish_reason == "length" else ""
+                raise ParseError(
+                    f"no {type_name(cls)} in the model's answer (attempt {len(replies)} of {max_repairs + 1}): {error}{cut}",
+                    error.reply,
+                ) from error
             conversation = (*conversation, Message("model", text), Message("user", repair_message(error)))
 
 
@@ -157,6 +162,8 @@ async def rank_from_object(prompt: str | ChunkList, options: tuple[str, ...]) ->
 async def count_from_tokens(content: str | ChunkList) -> Reply:
     """How many tokens the text has."""
     tokens, reply = await llm.tokenize(text_of(content), include_details=True)
+    if not isinstance(tokens, Sized):
+        raise MalformedReplyError(f"tokenize answered {tokens!r:.80}, and a list of tokens was expected")
     return _reply(len(tokens), [reply])
 
 
@@ -176,12 +183,20 @@ async def _ordered_by_score(
     prompt: str | ChunkList, options: tuple[str, ...], result: Callable[[list[str]], Any]
 ) -> Reply:
     scores, reply = await llm.score_text(prompt, options, include_details=True)
-    if len(scores) != len(options) or not all(isinstance(s, int | float) and s == s for s in scores):
+    numbers = list(scores) if isinstance(scores, Iterable) else []
+    if len(numbers) != len(options) or not all(isinstance(n, Real) and n == n for n in numbers):
         raise MalformedReplyError(
             f"score_text answered {scores!r:.120} to {len(options)} targets; one number for each was expected"
         )
-    places = sorted(range(len(options)), key=lambda place: -scores[place])
+    places = sorted(range(len(options)), key=lambda place: -numbers[place])
     return _reply(result([options[place] for place in places]), [reply])
+
+
+def _text(value: Any, source: Operation[..., Any]) -> str:
+    """The value, if what is bound to the source answered with text."""
+    if not isinstance(value, str):
+        raise MalformedReplyError(f"{source.name} answered {value!r:.80}, and text was expected")
+    return value
 
 
 def _one_of(options: tuple[str, ...]) -> Any:

@@ -11,6 +11,7 @@ from onetwo_like.errors import UsageError
 
 Role: TypeAlias = Literal["system", "user", "model"]
 ROLES = ("system", "user", "model")
+_THE_ROLES = f"the roles are {', '.join(ROLES)} (elsewhere also called assistant)"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Chunk:
         if isinstance(self.content, bytes) and self.mime_type is None:
             raise UsageError('Chunk of bytes needs a mime_type, such as Chunk(data, "image/png")')
         if self.role is not None and self.role not in ROLES:
-            raise UsageError(f"Chunk has role {self.role!r}; the roles are {', '.join(ROLES)}")
+            raise UsageError(f"Chunk has role {self.role!r}; {_THE_ROLES}")
         if self.metadata is not None:
             object.__setattr__(self, "metadata", freeze(self.metadata))
 
@@ -157,7 +158,7 @@ class Message:
 
     def __post_init__(self) -> None:
         if self.role not in ROLES:
-            raise UsageError(f"Message has role {self.role!r}; the roles are {', '.join(ROLES)}")
+            raise UsageError(f"Message has role {self.role!r}; {_THE_ROLES}")
         object.__setattr__(self, "content", as_content(self.content))
 
     @property
@@ -179,6 +180,9 @@ def as_content(value: object) -> str | ChunkList:
     return chunks
 
 
+_AS_MESSAGE = 'A message is written ot.Message("user", "text")'
+
+
 def as_messages(value: object) -> tuple[Message, ...]:
     """The value as a conversation: a str is one user message; chunks with roles are split by role."""
     if isinstance(value, Message):
@@ -187,14 +191,16 @@ def as_messages(value: object) -> tuple[Message, ...]:
         if not value:
             raise UsageError("a conversation needs at least one message")
         return tuple(value)
-    if isinstance(value, list | tuple) and any(isinstance(item, Message | Mapping) for item in value):
-        bad = next(item for item in value if not isinstance(item, Message))
-        raise UsageError(f"a conversation is a list of ot.Message, and one item is {bad!r:.80}")
-    if (
-        not isinstance(value, str | Chunk | ChunkList)
-        and isinstance(value, Iterable)
-        and not isinstance(value, list | tuple)
-    ):
+    if isinstance(value, list | tuple):
+        is_content = not any(isinstance(item, Message) for item in value)
+        for item in value:
+            if not isinstance(item, str | Chunk | ChunkList if is_content else Message):
+                raise UsageError(
+                    f"a conversation is a list of ot.Message, and one item is {item!r:.80}. {_AS_MESSAGE}"
+                )
+    elif isinstance(value, bytes | Mapping):
+        raise UsageError(f"a conversation is not {type(value).__name__}: {value!r:.80}. {_AS_MESSAGE}")
+    elif isinstance(value, Iterable) and not isinstance(value, str | Chunk | ChunkList):
         return as_messages(list(value))
     content = as_content(value)
     if isinstance(content, str):

@@ -16,7 +16,7 @@ from onetwo_like.core.executable import Executable
 from onetwo_like.core.frozen import freeze
 from onetwo_like.core.registry import UNCACHED, Binding, Registry, Scope, bind, rebind, scope_in_force
 from onetwo_like.core.request import Handler, Reply, Request
-from onetwo_like.core.signature import Normaliser, compile_values, wrong_call
+from onetwo_like.core.signature import Normaliser, compile_values, without_types, wrong_call
 from onetwo_like.core.trace import Span
 from onetwo_like.errors import NotBoundError, UnsupportedOptionError, UsageError
 
@@ -95,7 +95,7 @@ class Operation(Kind, Generic[P, T]):
         return self
 
     def __repr__(self) -> str:
-        return f"<built-in {self.name}{self.__signature__}>"
+        return f"<built-in {self.name}{without_types(self.__signature__)}>"
 
     # Binding
 

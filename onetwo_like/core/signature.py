@@ -37,9 +37,13 @@ def compile_binder(signature: inspect.Signature, name: str) -> Bind:
 
 def wrong_call(error: TypeError, name: str, signature: inspect.Signature) -> UsageError:
     """What the interpreter says about a wrong call, and what a right one looks like."""
+    return UsageError(f"{error}. The call is {name}{without_types(signature)}")
+
+
+def without_types(signature: inspect.Signature) -> inspect.Signature:
+    """The signature as short as it can be shown."""
     bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
-    right = signature.replace(parameters=bare, return_annotation=signature.empty)
-    return UsageError(f"{error}. The call is {name}{right}")
+    return signature.replace(parameters=bare, return_annotation=signature.empty)
 
 
 def compile_values(

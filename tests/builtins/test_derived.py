@@ -332,6 +332,18 @@ def test_samples_within_samples_differ():
 # Typed objects
 
 
+@pytest.mark.parametrize(
+    "e",
+    [llm.chat("Hi"), llm.instruct("Hi"), llm.generate_content("Hi"), llm.generate_object("Hi", int)],
+    ids=repr,
+)
+@pytest.mark.parametrize("answer", [None, 42])
+def test_an_answer_that_is_no_text_is_named(e, answer):
+    llm.generate_text.configure(lambda prompt: answer)
+    with pytest.raises(MalformedReplyError, match=f"generate_text answered {answer}, and text was expected"):
+        ot.run(e)
+
+
 def test_the_question_ends_with_the_form_of_the_answer():
     backend = scripted("42", serves="chat")
     system = ot.Chunk("Be terse.", role="system")
@@ -371,10 +383,20 @@ def test_a_model_is_shown_what_is_wrong_with_its_answer_and_may_answer_again():
 @pytest.mark.parametrize(("max_repairs", "calls"), [(None, 2), (0, 1), (1, 2), (3, 4)])
 def test_a_model_that_never_gets_it_right_is_asked_so_often_and_no_more(max_repairs, calls):
     backend = scripted("few", "many", "some", "none", "all", serves="chat")
-    with pytest.raises(ParseError) as caught:
+    with pytest.raises(
+        ParseError, match=rf"no float in the model's answer \(attempt {calls} of {calls}\): "
+    ) as caught:
         ot.run(llm.generate_object("How many?", float, max_repairs=max_repairs))
     assert len(backend.requests) == calls
     assert caught.value.reply == ["few", "many", "some", "none"][calls - 1]
+
+
+@pytest.mark.parametrize(("finish_reason", "is_said"), [("length", True), ("stop", False)])
+def test_an_answer_that_was_cut_off_is_said_to_be(finish_reason, is_said):
+    scripted(ot.Reply('{"a": [1, 2', finish_reason=finish_reason))
+    with pytest.raises(ParseError) as caught:
+        ot.run(llm.generate_object("How many?", dict[str, int], max_repairs=0))
+    assert ("cut off at max_tokens" in str(caught.value)) is is_said
 
 
 def test_a_type_that_no_answer_can_have_is_an_error_before_any_call():
@@ -404,7 +426,10 @@ def test_scores_come_before_questions():
     assert ot.run(llm.rank("Which?", ["a", "bb"])) == ["bb", "a"]
 
 
-@pytest.mark.parametrize("scores", [[], [-1.0], [-1.0, None], [-1.0, float("nan")], [-1.0, -2.0, -3.0]])
+@pytest.mark.parametrize(
+    "scores",
+    [None, 0.5, {"a": 1, "b": 2}, [], [-1.0], [-1.0, None], [-1.0, float("nan")], [-1.0, -2.0, -3.0]],
+)
 def test_scores_that_are_not_one_number_for_each_option_are_an_error(scores):
     llm.score_text.configure(lambda prompt, targets: scores)
     with pytest.raises(MalformedReplyError, match="to 2 targets; one number for each was expected"):
@@ -480,6 +505,9 @@ def test_tokens_are_counted_by_the_models_own_tokenizer():
     assert ot.run(llm.count_tokens(ot.ChunkList(["a", ot.Chunk("bc", metadata={"n": 1})]))) == 3
     with pytest.raises(UsageError, match="image/png"):
         ot.run(llm.count_tokens(ot.Chunk(b"...", "image/png")))
+    llm.tokenize.configure(lambda text: 3)
+    with pytest.raises(MalformedReplyError, match="tokenize answered 3, and a list of tokens was expected"):
+        ot.run(llm.count_tokens("abc"))
 
 
 # With a real model
