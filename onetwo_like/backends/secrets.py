@@ -1,0 +1,80 @@
+"""How is a key kept out of everything that people read, store or send on?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Never
+
+MASK = "***"
+# Placeholders for servers that want no key ("none", "EMPTY") are words that messages may need.
+_SHORTEST = 6
+_HEADERS = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
+
+
+class Secret:
+    """A key that shows itself to nobody but who calls `reveal`.
+
+    >>> Secret("sk-123456")
+    Secret(***)
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The key itself."""
+        return self._value
+
+    def masked(self, value: Any) -> Any:
+        """A text, or the texts in lists, tuples and dicts, with the key replaced by asterisks.
+
+        >>> Secret("sk-123456").masked({"message": "no such key: sk-123456"})
+        {'message': 'no such key: ***'}
+        """
+        if len(self._value) < _SHORTEST:
+            return value
+        if isinstance(value, str):
+            return value.replace(self._value, MASK)
+        if isinstance(value, bytes):
+            return value.replace(self._value.encode(), MASK.encode())
+        if isinstance(value, list | tuple):
+            return type(value)([self.masked(item) for item in value])
+        if isinstance(value, dict):
+            return {self.masked(key): self.masked(item) for key, item in value.items()}
+        return value
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK})"
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a key is not pickled; make the backend anew where it is needed")
+
+
+def hide(secret: Secret, error: BaseException) -> None:
+    """Masks the key in an error and in all that it was raised from: messages, bodies and request headers."""
+    for each in _chain(error):
+        if (args := secret.masked(each.args)) != each.args:
+            each.args = args
+        for name, value in list(vars(each).items()):
+            if (kept := secret.masked(value)) is not value and kept != value:
+                setattr(each, name, kept)
+            headers = getattr(value, "headers", None)  # of a request that was sent, and is spent by now
+            for header in _HEADERS:
+                if headers is not None and header in headers:
+                    headers[header] = MASK
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        yield each
+        waiting += [each.__cause__, each.__context__]
+        if isinstance(each, BaseExceptionGroup):
+            waiting += each.exceptions
