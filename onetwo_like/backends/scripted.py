@@ -58,18 +58,12 @@ class Scripted(Backend):
         self._answers: Any = answers
         if not isinstance(answers, Mapping | BaseException) and not callable(answers):
             self._answers = iter(list(answers))
-        self._operations = (operations,) if isinstance(operations, str) else tuple(operations)
+        self._operations = _by_name((operations,) if isinstance(operations, str) else tuple(operations))
         self._lock = threading.Lock()
         super().__init__(cache=cache, name=name, **defaults)
 
     def _served(self) -> dict[str, Operation[..., Any]]:
-        known = operations()
-        for name in self._operations:
-            if name not in known:
-                raise UsageError(
-                    f"Scripted: there is no built-in {name!r}; there are {', '.join(sorted(known))}"
-                )
-        return {name: known[name] for name in self._operations}
+        return self._operations
 
     def wrap(self, handler: Handler) -> Handler:
         """The handler, which first notes what it was asked."""
@@ -121,6 +115,14 @@ class Scripted(Backend):
 
     def __repr__(self) -> str:
         return f"Scripted({self.name or ''})"
+
+
+def _by_name(names: tuple[str, ...]) -> dict[str, Operation[..., Any]]:
+    known = operations()
+    for name in names:
+        if name not in known:
+            raise UsageError(f"Scripted: there is no built-in {name!r}; there are {', '.join(sorted(known))}")
+    return {name: known[name] for name in names}
 
 
 def prompt_of(request: Request) -> str:
