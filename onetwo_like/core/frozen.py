@@ -63,7 +63,7 @@ def copied(value: Any) -> Any:
     if kind is dict:
         return {key: copied(item) for key, item in value.items()}
     if kind is tuple:
-        return tuple([copied(item) for item in value]) if any(type(i) in _DEEP for i in value) else value
+        return tuple([copied(item) for item in value]) if any(type(i) in COPIED for i in value) else value
     if kind is set or kind is bytearray:
         return kind(value)
     if kind is deque:
@@ -76,4 +76,5 @@ def copied(value: Any) -> Any:
     return value
 
 
-_DEEP = MUTABLE | {tuple}
+# The classes that `copied` looks into: a tuple may hold a list.
+COPIED = MUTABLE | {tuple}

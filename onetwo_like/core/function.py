@@ -18,7 +18,7 @@ from onetwo_like.core.adapt import holds_for
 from onetwo_like.core.evaluation import Held, Kind, Node
 from onetwo_like.core.events import Update
 from onetwo_like.core.executable import Executable
-from onetwo_like.core.frozen import MUTABLE, copied
+from onetwo_like.core.frozen import COPIED, copied
 from onetwo_like.core.loop import HOLDING_S, holds_background_loop
 from onetwo_like.core.registry import Scope, scope_in_force
 from onetwo_like.core.signature import compile_binder, wrong_call
@@ -139,7 +139,7 @@ def _own(
     return args, kwargs
 
 
-_SPECIAL = MUTABLE | {Held, tuple}
+_SPECIAL = COPIED | {Held}
 
 
 def _given(value: Any) -> Any:
@@ -179,7 +179,7 @@ class ExecutableFunction(Generic[P, T]):
         except TypeError as error:
             raise wrong_call(error, self.__name__, self.__signature__) from None
         for value in given:
-            if value.__class__ in MUTABLE:
+            if value.__class__ in COPIED:
                 given = tuple([copied(v) for v in given])
                 break
         if named:
