@@ -58,9 +58,10 @@ async def chat_from_text(
     source = llm.generate_text.bound(copy_registry())
     place = llm.generate_text.parameters.index("stop")
     if place not in source.refused:
-        stop = stop or (source.defaults[place] if source.defaults else None) or ()
-        options["stop"] = (*stop, STOP)
-    text, reply = await llm.generate_text(as_prompt(messages), include_details=True, **options)
+        if stop is None and source.defaults is not None:
+            stop = source.defaults[place]
+        stop = (*(stop or ()), STOP)
+    text, reply = await llm.generate_text(as_prompt(messages), stop=stop, include_details=True, **options)
     return _reply(answer_in(_text(text, llm.generate_text)), [reply])
 
 
@@ -105,9 +106,9 @@ async def object_from_chat(
         except ParseError as error:
             if len(replies) > max_repairs:
                 cut = " The answer was cut off at max_tokens." if reply.finish_reason == "length" else ""
+                attempt = f"attempt {len(replies)} of {max_repairs + 1}"
                 raise ParseError(
-                    f"no {type_name(cls)} in the model's answer (attempt {len(replies)} of {max_repairs + 1}): {error}{cut}",
-                    error.reply,
+                    f"no {type_name(cls)} in the model's answer ({attempt}): {error}{cut}", error.reply
                 ) from error
             conversation = (*conversation, Message("model", text), Message("user", repair_message(error)))
 
@@ -148,11 +149,12 @@ async def rank_from_object(prompt: str | ChunkList, options: tuple[str, ...]) ->
     order, reply = await llm.generate_object(
         prompt + f"\n\n{question}", order_of_options, include_details=True
     )
-    if sorted(order) != sorted(options):
-        missing = [option for option in options if option not in order]
-        what = f"leaves out {missing!r:.120}" if missing else "names an option twice"
+    ranked = list(order) if isinstance(order, Iterable) else []
+    missing = [option for option in options if option not in ranked]
+    if missing or len(ranked) != len(options):
+        what = f"leaves out {missing!r:.120}" if missing else "names more than the options"
         raise ParseError(f"the order that the model gave {what}: {order!r:.200}", order)
-    return _reply(list(order), [reply])
+    return _reply(ranked, [reply])
 
 
 # Tokens
