@@ -15,10 +15,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from onetwo_like.core.adapt import holds_for
-from onetwo_like.core.evaluation import Held, Kind, Node
+from onetwo_like.core.evaluation import Held, Kind, Node, shown_arguments
 from onetwo_like.core.events import Update
 from onetwo_like.core.executable import Executable
-from onetwo_like.core.frozen import COPIED, copied
+from onetwo_like.core.frozen import COPIED, MUTABLE, copied
 from onetwo_like.core.loop import HOLDING_S, holds_background_loop
 from onetwo_like.core.registry import Scope, scope_in_force
 from onetwo_like.core.signature import compile_binder, wrong_call
@@ -103,6 +103,9 @@ class Function(Kind):
             return self.function(*args, **kwargs)
         except StopIteration as error:  # a future cannot hold one, and who waits for it would wait for ever
             raise RuntimeError(f"{self.name} raised StopIteration") from error
+
+    def shown(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> str:
+        return f"{self.name}({shown_arguments(*_as_written(_signature(self.function), args, kwargs))})"
 
 
 def warn_of_holding(what: str, seconds: float) -> None:
@@ -222,6 +225,38 @@ class ExecutableFunction(Generic[P, T]):
 
     def __repr__(self) -> str:
         return f"<executable function {self.__name__}{self.__signature__}>"
+
+
+def _as_written(
+    signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+) -> tuple[list[Any], dict[str, Any]]:
+    """The arguments without those that are the defaults."""
+    parameters = signature.parameters
+    named = {
+        n: v for n, v in (kwargs or {}).items() if n not in parameters or not _is_default(parameters[n], v)
+    }
+    positional = [p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(args) > len(positional):
+        return list(args), named
+    before: list[Any] = []
+    after: dict[str, Any] = {}
+    left_out = False
+    for p, value in zip(positional, args, strict=False):
+        if _is_default(p, value):
+            left_out = True
+        elif left_out:
+            after[p.name] = value
+        else:
+            before.append(value)
+    return before, {**after, **named}
+
+
+def _is_default(parameter: inspect.Parameter, value: Any) -> bool:
+    default = parameter.default
+    # An empty list that is the default was copied when the function was called.
+    return value is default or (
+        value.__class__ in MUTABLE and value.__class__ is default.__class__ and not (value or default)
+    )
 
 
 def name_of(function: Callable[..., Any]) -> str:

@@ -165,6 +165,21 @@ class TestHowItIsShown:
         assert repr(give(give("a"), x=give(1))) == "give(give(...), x=give(...))"
         assert repr(give([1, 2], x={"a": 1})) == "give([1, 2], x={'a': 1})"
 
+    def test_its_repr_leaves_out_what_was_not_written(self):
+        @ot.make_executable
+        def f(a, b=2, *, c=None, d=[]):  # noqa: B006
+            return a
+
+        assert [repr(f(1)), repr(f(1, b=3)), repr(f(1, c=3))] == ["f(1)", "f(1, 3)", "f(1, c=3)"]
+        assert repr(f(1, 3, c=3, d=[4])) == "f(1, 3, c=3, d=[4])"
+
+        @ot.make_executable
+        def g(a=1, b=2, /, c=3, *more, **rest):
+            return a
+
+        assert [repr(g()), repr(g(1, 5)), repr(g(c=5))] == ["g()", "g(b=5)", "g(c=5)"]
+        assert repr(g(1, 2, 3, 4, x=5)) == "g(1, 2, 3, 4, x=5)"
+
     def test_its_repr_is_shortened_in_the_middle(self):
         assert repr(give("a" * 50 + "b" * 500 + "c" * 50)) == f"give('{'a' * 39}...{'c' * 15}')"
         assert len(repr(give(*["x"], **{f"n{i}": "x" * 1000 for i in range(3)}))) < 300
