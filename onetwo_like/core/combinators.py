@@ -77,20 +77,23 @@ class _Retry(_Method):
 
     async def run(self, args: tuple[Any, ...], evaluation: Evaluation) -> Any:
         held, n, on, wait = args
+        scope = scope_in_force.get()
+        # Where one retries within another, the inner one's second attempt is not the outer one's.
+        label = "inner " * scope.retries + "retry"
         attempt = 1
         while True:
             try:
                 if attempt == 1:
-                    return await evaluation.value(held.node)
-                scope = scope_in_force.get()
-                with scoped(sample_path=(*scope.sample_path, f"retry {attempt - 1}")):
+                    with scoped(retries=scope.retries + 1):
+                        return await evaluation.value(held.node)
+                path = (*scope.sample_path, f"{label} {attempt - 1}")
+                with scoped(retries=scope.retries + 1, sample_path=path):
                     return await evaluate_below(held.node)
             except Exception as error:
                 if attempt == n or isinstance(error, _FINAL) or not _matches(error, on):
                     raise
                 wait_s = float(wait(attempt)) if callable(wait) else wait
                 attempt += 1
-                scope = scope_in_force.get()
                 if scope.watch is not None:
                     scope.watch.publish(Retrying(attempt, error, wait_s, origin=scope.span))
             if wait_s > 0:

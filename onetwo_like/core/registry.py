@@ -119,9 +119,10 @@ class Scope:
 
     While a program is being written, the registry is that of `cell`, which may be changed.
     While it runs, `cell` is None and `registry` is the one that the run started with.
+    `retries` is how many `retry` it runs within.
     """
 
-    __slots__ = ("cache", "cell", "inside", "registry", "sample_path", "span", "watch")
+    __slots__ = ("cache", "cell", "inside", "registry", "retries", "sample_path", "span", "watch")
 
     def __init__(
         self,
@@ -132,6 +133,7 @@ class Scope:
         watch: Watch | None = None,
         span: Span | None = None,
         cache: Caching | None = None,
+        retries: int = 0,
     ) -> None:
         self.cell = cell
         self.registry = registry
@@ -140,11 +142,19 @@ class Scope:
         self.watch = watch
         self.span = span
         self.cache = cache
+        self.retries = retries
 
     def but(self, **changes: Any) -> Scope:
         """A copy with some fields changed."""
         new = Scope(
-            self.cell, self.registry, self.inside, self.sample_path, self.watch, self.span, self.cache
+            self.cell,
+            self.registry,
+            self.inside,
+            self.sample_path,
+            self.watch,
+            self.span,
+            self.cache,
+            self.retries,
         )
         for name, value in changes.items():
             setattr(new, name, value)
