@@ -8,6 +8,7 @@ import gc
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx2
@@ -28,6 +29,7 @@ from onetwo_like.errors import (
 )
 from tests.servers.loopback import LoopbackServer, logprob_of, vector_of
 
+ROOT = Path(__file__).parents[2]
 PNG = b"\x89PNG..."
 
 
@@ -555,3 +557,33 @@ print(asyncio.run(main()))
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "You said: Hello\nYou said: again\n"
     assert done.stderr == ""
+
+
+def test_a_process_closes_its_connections_before_it_ends():
+    program = """
+import atexit
+from tests.servers.loopback import LoopbackServer
+server = LoopbackServer().__enter__()
+atexit.register(lambda: print(server.unused.wait(10)))  # registered first, so it runs last
+from onetwo_like import ot
+from onetwo_like.backends import OpenAI
+from onetwo_like.builtins import llm
+OpenAI("tiny", base_url=server.base_url, api_key="none").register()
+print(ot.run(llm.generate_text("Hello")))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert done.stdout == "You said: Hello\nTrue\n"
+
+
+def test_an_http_client_of_the_users_stays_open():
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda request: text_reply()))
+
+    async def main():
+        with ot.RegistryContext():
+            OpenAI("tiny", api_key="none", http_client=client).register()
+            await llm.generate_text("Hello")
+
+    asyncio.run(main())
+    assert not client.is_closed

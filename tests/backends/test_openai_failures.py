@@ -27,7 +27,7 @@ from onetwo_like.errors import (
     RateLimitedError,
 )
 from onetwo_like.testing import FakeClock
-from tests.servers.loopback import LoopbackServer, status
+from tests.servers.loopback import Fault, LoopbackServer, status
 
 KEY = "sk-planted-0123456789"
 
@@ -102,17 +102,20 @@ def test_each_failure_is_its_class(server, scope, fault, expected, watched):
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"),
+    ("fault", "expected"),
     [
         ("truncated_stream", ConnectionFailedError),
         ("no_finish", ConnectionFailedError),
         ("stream_error", OverloadedError),
+        (Fault("stream_error", error={"message": "slow down", "code": 429}), RateLimitedError),
+        (Fault("stream_error", error={"message": "no", "code": "content_filter"}), ContentRefusedError),
         ("broken_json", MalformedReplyError),
     ],
+    ids=repr,
 )
-def test_a_stream_that_ends_early_is_an_error_and_no_short_answer(server, scope, kind, expected):
+def test_a_stream_that_ends_early_is_an_error_and_no_short_answer(server, scope, fault, expected):
     backend_of(server)
-    server.fail(kind)
+    server.fail(fault)
     e = llm.generate_text("one two three four")
     with ot.stream(e, only=ot.TextDelta) as events:
         pieces = [event.text for event in events]
@@ -189,6 +192,15 @@ def test_a_page_of_html_is_shown_by_its_beginning(scope):
     assert type(error) is OverloadedError
     assert len(str(error)) < 500
     assert "\n" not in str(error)
+
+
+def test_json_that_calls_itself_something_else_is_not_trusted(scope):
+    login = httpx2.Response(200, json={"choices": []}, headers={"content-type": "text/html"})
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda request: login))
+    OpenAI("tiny", api_key=KEY, retries=0, http_client=client).register()
+    error = failure_of(llm.generate_text("Hello"))
+    assert type(error) is MalformedReplyError
+    assert "text/html" in str(error)
 
 
 @pytest.mark.parametrize(

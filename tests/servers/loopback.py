@@ -21,7 +21,7 @@ FaultKind = Literal[
     "wrong_content_type",  # a page of HTML with status 200
     "truncated_stream",  # the connection breaks in the middle of the events
     "no_finish",  # all pieces and [DONE], but no finish reason
-    "stream_error",  # an error event in the middle of the events
+    "stream_error",  # `error` as an event in the middle of the events
     "ignores_stream",  # the whole answer as JSON, though a stream was asked for
     "hang",  # never answers
     "reset",  # resets the connection before the status line
@@ -198,7 +198,7 @@ class LoopbackServer:
         if streams:
             headers |= {"content-type": "text/event-stream", "transfer-encoding": "chunked"}
             self._head(writer, code, headers)
-            async for event in self._events(reply, received.body, kind):
+            async for event in self._events(reply, received.body, fault):
                 data = f"data: {event}\n\n".encode()
                 writer.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
                 await writer.drain()
@@ -302,8 +302,9 @@ class LoopbackServer:
         return {"data": items, "usage": {"prompt_tokens": sum(len(tokens_of(t)) for t in body["input"])}}
 
     async def _events(
-        self, reply: dict[str, Any], body: dict[str, Any], kind: str | None
+        self, reply: dict[str, Any], body: dict[str, Any], fault: Fault | None
     ) -> AsyncIterator[str]:
+        kind = fault.kind if fault else None
         common = {"id": reply["id"], "model": reply["model"]}
 
         def event(delta: dict[str, Any], finish_reason: str | None = None) -> str:
@@ -317,8 +318,8 @@ class LoopbackServer:
             pieces = tokens_of(message["content"] or "")
             for index, piece in enumerate(pieces):
                 if kind in ("truncated_stream", "stream_error", "broken_json") and index == len(pieces) // 2:
-                    if kind == "stream_error":
-                        yield json.dumps({"error": {"message": "out of memory", "code": 500}})
+                    if fault is not None and kind == "stream_error":
+                        yield json.dumps({"error": fault.error})
                     if kind == "broken_json":
                         yield '{"choices": [{'
                     return
