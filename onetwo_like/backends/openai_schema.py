@@ -7,6 +7,7 @@ out; a type whose shape it cannot express (a dict with any keys, a tuple) is ask
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 _KEPT = frozenset(
@@ -44,7 +45,7 @@ def response_format(schema: dict[str, Any], name: str) -> dict[str, Any]:
         strict, is_strict = _strict(schema), True
     except _CannotBeStrict:
         strict, is_strict = schema, False
-    shown = "".join(c if c.isascii() and c.isalnum() else "_" for c in name)[:60].strip("_") or "answer"
+    shown = re.sub(r"[^A-Za-z0-9]+", "_", name)[:60].strip("_") or "answer"  # the API allows 64 such
     return {"type": "json_schema", "json_schema": {"name": shown, "strict": is_strict, "schema": strict}}
 
 
