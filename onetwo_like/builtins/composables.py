@@ -58,6 +58,7 @@ def j(template: str) -> Composable:
     stands before as the prompt: `{{ generate_text(max_tokens=5) }}`, `{{ store("city", select(names)) }}`.
     `{% role "system" %}...{% endrole %}` says who speaks. TemplateError if it is malformed.
 
+    >>> from onetwo_like.builtins import composables as c
     >>> ot.run(c.j("{% for x in xs %}{{ loop.index }}. {{ x }} {% endfor %}")(xs=["one", "two"]))
     '1. one 2. two '
     """
@@ -68,6 +69,7 @@ def j(template: str) -> Composable:
 def f(template: str) -> Composable:
     """What a text with `{name}` fields says, as `str.format` reads them; see `j` for what they are.
 
+    >>> from onetwo_like.builtins import composables as c
     >>> ot.run(c.f("{n:.2f} {unit}")(n=3.14159, unit="m"))
     '3.14 m'
     """
@@ -84,6 +86,7 @@ def _source(template: object, where: str) -> str:
 def c(content: Content | Executable[Any], role: Role | None = None) -> Composable:
     """Content, said by `role` where it does not say itself who speaks; or the value of an executable.
 
+    >>> from onetwo_like.builtins import composables as c
     >>> ot.run(c.c("Be brief.", role="system") + "Who is the mayor of Nice?").content
     ChunkList([Chunk('Be brief.', role='system'), Chunk('Who is the mayor of Nice?')])
     """
@@ -167,6 +170,7 @@ def join(*alternatives: Part | Iterable[str], separator: str = "\n") -> Composab
     Alternatives see what came before, and not each other. What they store is kept; of one name, the
     last. Two that ask the same get the same answer: for samples use `ot.repeat` on the whole.
 
+    >>> from onetwo_like.builtins import composables as c
     >>> ot.run("A" + c.join("b", "c", separator="/"))
     'Ab/c'
     """
@@ -195,6 +199,7 @@ def store(name: str, part: Part) -> Composable:
 
     Of `generate_object` the value itself is kept.
 
+    >>> from onetwo_like.builtins import composables as c
     >>> ot.run(c.store("animal", "cat") + c.f(" and {animal}")).variables
     {'animal': 'cat'}
     """
@@ -208,6 +213,7 @@ def section(name: str, part: Part, *, hidden: bool = False) -> Composable:
     It goes on from what came before. With `hidden=True` it leaves nothing behind but what is stored:
     a scratch pad that what follows does not see.
 
+    >>> from onetwo_like.builtins import composables as c
     >>> draft = c.section("draft", "Hmm, " + c.store("n", "two"), hidden=True)
     >>> text = ot.run("1 + 1 = " + draft + c.f("{n}"))
     >>> text, text.variables

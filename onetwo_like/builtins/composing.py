@@ -170,11 +170,16 @@ def _without_context(name: str, signature: inspect.Signature) -> inspect.Signatu
 class _Decorator(Protocol):
     """`make_composable` with parentheses."""
 
+    @overload
     def __call__(self, function: Callable[Concatenate[Context, P], Any], /) -> ComposableFunction[P]: ...
+    @overload
+    def __call__(self, method: Callable[Concatenate[Any, Context, P], Any], /) -> ComposableFunction[P]: ...
 
 
 @overload
 def make_composable(function: Callable[Concatenate[Context, P], Any], /) -> ComposableFunction[P]: ...
+@overload
+def make_composable(method: Callable[Concatenate[Any, Context, P], Any], /) -> ComposableFunction[P]: ...
 @overload
 def make_composable(*, thread: bool = False, name: str | None = None) -> _Decorator: ...
 def make_composable(function: Any = None, /, *, thread: bool = False, name: str | None = None) -> Any:

@@ -12,7 +12,7 @@ import inspect
 import json
 import types
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Never
 
 import jinja2
 from jinja2 import nodes
@@ -185,10 +185,10 @@ def _check_role(role: object) -> None:
 
 
 class Missing(jinja2.StrictUndefined):
-    """An undefined value, which cannot get into a prompt inside a list either."""
+    """An undefined value. Jinja's own passes for an empty list in an asynchronous loop, and prints in a list."""
 
     __slots__ = ()
-    __repr__ = jinja2.StrictUndefined._fail_with_undefined_error
+    __aiter__ = __repr__ = jinja2.StrictUndefined._fail_with_undefined_error
 
 
 class PromptEnvironment(Sandbox):
@@ -263,7 +263,11 @@ def _is_of_the_language(function: Any) -> bool:
 
 def _json(value: Any, indent: int | None = None) -> str:
     # Jinja's own writes \u0027 for an apostrophe, to be safe in HTML.
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    return json.dumps(value, ensure_ascii=False, indent=indent, default=_not_json)
+
+
+def _not_json(value: Any) -> Never:
+    raise TypeError(f"{value!r:.60} cannot be written as JSON")  # repr raises for what is undefined
 
 
 @functools.cache

@@ -113,15 +113,16 @@ class Composition(Kind):
 
 
 class _Branch(Kind):
-    """Runs steps on a draft of their own, which is the value."""
+    """Runs steps on a draft of their own; the value is what they said."""
 
     name = "alternative"
     control = True
 
-    async def run(self, args: tuple[Any, ...], evaluation: Evaluation) -> Draft:
+    async def run(self, args: tuple[Any, ...], evaluation: Evaluation) -> str:
         steps, draft = args
+        begin = draft.position
         await run_steps(steps, draft)
-        own: Draft = draft
+        own: str = draft.own(begin)
         return own
 
     def shown(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> str:
@@ -371,11 +372,13 @@ class Select(Nested):
 async def _branches(parts: tuple[Steps, ...], draft: Draft) -> list[Draft]:
     """Drafts that went on from this one, each by its own steps, at once."""
     drafts = [draft.fork() for _ in parts]
+    rows = list(zip(parts, drafts, strict=True))
     if all(isinstance(step, Insert) for steps in parts for step in steps):
-        for steps, branch in zip(parts, drafts, strict=True):
+        for steps, branch in rows:
             await run_steps(steps, branch)
-        return drafts
-    return await parallel(*[Executable[Draft](_BRANCH, each) for each in zip(parts, drafts, strict=True)])
+    else:
+        await parallel(*[Executable[str](_BRANCH, row) for row in rows])
+    return drafts
 
 
 def _shown_parts(parts: tuple[Steps, ...]) -> str:
