@@ -50,6 +50,8 @@ def retrying(
                     attempt += 1
                     scope = scope_in_force.get()
                     if scope.watch is not None:
+                        if scope.span is not None:
+                            scope.span.streamed = False  # what came of the failed attempt is void
                         scope.watch.publish(Retrying(attempt, error, wait_s, origin=scope.span))
                 await asyncio.sleep(wait_s)
 

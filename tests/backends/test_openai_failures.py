@@ -248,19 +248,23 @@ def test_the_error_that_remains_has_the_number_of_attempts(server, scope):
     assert caught.value.attempts == len(server.requests) == 3
 
 
-def test_a_stream_that_broke_off_is_streamed_again_from_its_beginning(server, scope):
+@pytest.mark.parametrize(
+    ("then", "pieces"),
+    [((), ["You", " said", ":", " Hello"]), (("ignores_stream",), ["You said: Hello"])],
+    ids=["in pieces", "in one piece"],
+)
+def test_a_stream_that_broke_off_is_streamed_again_from_its_beginning(server, scope, then, pieces):
     backend_of(server, retries=1, timeout_s=None)
-    server.fail("truncated_stream")
+    server.fail("truncated_stream", *then)
 
     async def main():
-        seen = []
         async with ot.stream(llm.generate_text("Hello"), only=(ot.TextDelta, ot.Retrying)) as events:
             seen = [event async for event in events]
         return seen, events.result
 
     seen, text = FakeClock().run(main())
-    kinds = [event.text if isinstance(event, ot.TextDelta) else "again" for event in seen]
-    assert kinds == ["You", " said", "again", "You", " said", ":", " Hello"]
+    shown = [event.text if isinstance(event, ot.TextDelta) else "again" for event in seen]
+    assert shown == ["You", " said", "again", *pieces]
     assert text == "You said: Hello"
 
 
