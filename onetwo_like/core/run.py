@@ -15,7 +15,7 @@ from onetwo_like.core.executable import Executable, require_executable
 from onetwo_like.core.loop import background_loop
 from onetwo_like.core.registry import Scope, scope_in_force
 from onetwo_like.core.trace import Span
-from onetwo_like.errors import NestedRunError, RunCancelled
+from onetwo_like.errors import NestedRunError, RunCancelled, UsageError
 
 T = TypeVar("T")
 
@@ -48,6 +48,8 @@ def run(
     42
     """
     require_executable(e, "ot.run")
+    if on_event is not None and not callable(on_event):
+        raise UsageError(f"ot.run takes on_event as a function of the event, not {on_event!r:.60}")
     refuse_nested("ot.run(e)", "await e")
     scope = scope_in_force.get()
     if not enable_tracing and on_event is None:
@@ -101,23 +103,31 @@ class Run:
     """A program being executed on the background loop, waited for from another thread."""
 
     def __init__(self, e: Node, scope: Scope, on_end: Callable[[], None] | None = None) -> None:
-        self._name = e.kind.name
+        self._e = e
+        self._scope = scope.entered()  # the registry is taken now, not when the loop gets to it
         self._on_end = on_end
         self._ended = threading.Event()
+        self._started = False
         self._task: asyncio.Task[Any] | None = None
-        self._cancelled = False
         self._loop = background_loop()
-        # The registry is taken now, in the caller's thread, not when the loop gets to it.
-        self._loop.call_soon_threadsafe(self._start, e, scope.entered(), context=contextvars.copy_context())
 
-    def _start(self, e: Node, scope: Scope) -> None:
-        self._task = self._loop.create_task(_contained(e, scope), name=self._name)
+    def start(self) -> None:
+        """Hands the program to the loop; an interrupt from here on cancels it."""
+        try:
+            self._started = True
+            self._loop.call_soon_threadsafe(self._start, context=contextvars.copy_context())
+        except BaseException:  # Ctrl-C comes at any moment, also before anybody waits
+            self.cancel_and_wait(INTERRUPT_PATIENCE_S)
+            raise
+
+    def _start(self) -> None:
+        if self._ended.is_set():
+            return
+        self._task = self._loop.create_task(_contained(self._e, self._scope), name=self._e.kind.name)
         self._task.add_done_callback(self._end)
-        if self._cancelled:
-            self._task.cancel()
 
-    def _end(self, task: asyncio.Task[Any]) -> None:
-        if not task.cancelled():
+    def _end(self, task: asyncio.Task[Any] | None) -> None:
+        if task is not None and not task.cancelled():
             task.exception()
         self._ended.set()
         if self._on_end is not None:
@@ -130,11 +140,12 @@ class Run:
 
     def cancel(self) -> None:
         """Asks the program to stop."""
-        self._cancelled = True
         self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
-        if self._task is not None and not self._task.done():
+        if self._task is None:  # the interrupt came before the program did, which will not come any more
+            self._end(None)
+        elif not self._task.done():
             self._task.cancel()
 
     def wait(self, seconds: float | None = None) -> bool:
@@ -154,16 +165,17 @@ class Run:
             )
 
     def result(self) -> Any:
-        """Waits for the value; raises what the program raised."""
+        """Waits for the value, and starts the program if that has not happened; raises what it raised."""
         try:
+            if not self._started:
+                self.start()
             self._ended.wait()
         except BaseException:  # Ctrl-C, or whatever a signal handler raises
             self.cancel_and_wait(INTERRUPT_PATIENCE_S)
             raise
         task = self._task
-        assert task is not None
-        if task.cancelled():
-            raise RunCancelled(f"the run of {self._name} was cancelled before it had a value")
+        if task is None or task.cancelled():
+            raise RunCancelled(f"the run of {self._e.kind.name} was cancelled before it had a value")
         error = task.exception()
         if isinstance(error, Escaped):
             raise error.inner

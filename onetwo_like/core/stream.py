@@ -93,6 +93,7 @@ class Stream(Generic[T]):
         self._refuse_twice()
         scope, _ = watched_scope(scope_in_force.get(), self._log.append, False)
         self._run = Run(self._e, scope, self._log.end)
+        self._run.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
