@@ -88,6 +88,37 @@ class Retrying(RunEvent):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class Paced(RunEvent):
+    """A call has waited `wait_s` seconds for the rate limit, or for a place among those under way."""
+
+    wait_s: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StepStarted(RunEvent):
+    """A step of a flow or a workflow has begun."""
+
+    step: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StepFinished(RunEvent):
+    """A step of a flow or a workflow has ended with `output`, or failed with `error`."""
+
+    step: str
+    output: Any = None
+    error: BaseException | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Progress(RunEvent):
+    """The outermost `parallel` has finished `done` of its items; `total` is None while it is not known."""
+
+    done: int
+    total: int | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Update(RunEvent):
     """An async generator made by `make_executable` has yielded this value."""
 
