@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Iterable, Sequence
 from typing import Any, Never, Self
 
-from onetwo_like.core.registry import scope_in_force
+from onetwo_like.core.registry import put_back, scope_in_force
 from onetwo_like.errors import RunCancelled
 
 # After this long, a body that has swallowed its cancellation is named.
@@ -201,7 +201,7 @@ async def evaluate(node: Node) -> Any:
         return await Evaluation().value(value) if isinstance(value, Node) else value
     finally:
         if token is not None:
-            scope_in_force.reset(token)
+            put_back(token)
 
 
 async def evaluate_below(node: Node) -> Any:

@@ -20,7 +20,7 @@ from onetwo_like.core.events import Update
 from onetwo_like.core.executable import Executable
 from onetwo_like.core.frozen import COPIED, MUTABLE, copied
 from onetwo_like.core.loop import HOLDING_S, holds_background_loop
-from onetwo_like.core.registry import Scope, scope_in_force
+from onetwo_like.core.registry import Scope, put_back, scope_in_force
 from onetwo_like.core.signature import compile_binder, wrong_call
 from onetwo_like.core.trace import Span
 from onetwo_like.errors import UsageError
@@ -65,7 +65,7 @@ class Function(Kind):
             return await self._body(args, kwargs)
         finally:
             if token is not None:
-                scope_in_force.reset(token)
+                put_back(token)
 
     async def _watched(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         tracing = scope.watch is not None and scope.watch.tracing
@@ -80,7 +80,7 @@ class Function(Kind):
             span.finish(value)
             return value
         finally:
-            scope_in_force.reset(token)
+            put_back(token)
 
     async def _body(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         function = self.function

@@ -20,6 +20,8 @@ from typing import Any
 
 # Holding the loop longer than this is worth a warning.
 HOLDING_S = 0.25
+# At exit, what still runs has this long to stop.
+EXIT_PATIENCE_S = 0.5
 
 _lock = threading.Lock()
 _exiting = threading.Event()
@@ -48,6 +50,11 @@ def holds_background_loop() -> bool:
     return threading.current_thread() is _thread
 
 
+def process_is_exiting() -> bool:
+    """Whether the background loop is being ended because the process is."""
+    return _exiting.is_set()
+
+
 def _serve(loop: asyncio.AbstractEventLoop, started: threading.Event) -> None:
     asyncio.set_event_loop(loop)
     loop.call_soon(started.set)
@@ -67,8 +74,20 @@ def _forget() -> None:
 def _stop_at_exit() -> None:
     _exiting.set()
     if _loop is not None and _thread is not None and _thread.is_alive():
-        _loop.call_soon_threadsafe(_loop.stop)
-        _thread.join(timeout=1.0)
+        # What is left behind was named, or belongs to a thread that nobody waits for: no news of it any more.
+        _loop.set_exception_handler(lambda _loop, _context: None)
+        asyncio.run_coroutine_threadsafe(_cancel_all(_loop), _loop)
+        _thread.join(timeout=2 * EXIT_PATIENCE_S)
+
+
+async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
+    """Lets everything that still runs clean up, for a while, before the loop ends."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=EXIT_PATIENCE_S)
+    loop.stop()
 
 
 os.register_at_fork(after_in_child=_forget)

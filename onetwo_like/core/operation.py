@@ -14,7 +14,16 @@ from onetwo_like.core.evaluation import Kind, Node, shown_arguments
 from onetwo_like.core.events import CallFinished, CallStarted, emit_text
 from onetwo_like.core.executable import Executable
 from onetwo_like.core.frozen import freeze
-from onetwo_like.core.registry import UNCACHED, Binding, Registry, Scope, bind, rebind, scope_in_force
+from onetwo_like.core.registry import (
+    UNCACHED,
+    Binding,
+    Registry,
+    Scope,
+    bind,
+    put_back,
+    rebind,
+    scope_in_force,
+)
 from onetwo_like.core.request import Handler, Reply, Request
 from onetwo_like.core.signature import Normaliser, compile_values, without_types, wrong_call
 from onetwo_like.core.trace import Span
@@ -29,6 +38,12 @@ class Derivation(NamedTuple):
 
     needs: tuple[str, ...]
     function: Callable[..., Any]
+
+
+class Keyed(NamedTuple):
+    """In `Annotated[type, normaliser, Keyed(function)]`: how a value that is no plain data stands in a key."""
+
+    describe: Callable[[Any], Any]
 
 
 class _Detailed(Kind):
@@ -69,6 +84,7 @@ class Operation(Kind, Generic[P, T]):
         self.parameters = tuple(signature.parameters)
         self.required = tuple(n for n, p in signature.parameters.items() if p.default is p.empty)
         self.normalisers = {n: _normaliser(self.name, n, t) for n, t in hints.items()}
+        self.described = {n: k.describe for n, t in hints.items() if (k := _keyed(t)) is not None}
         self.derivations: list[Derivation] = []
         self._detailed = _Detailed(self) if details else None
         self._values = compile_values(signature, self.name, self.normalisers)
@@ -216,7 +232,7 @@ class Operation(Kind, Generic[P, T]):
             return await handler(request)
         finally:
             if token is not None:
-                scope_in_force.reset(token)
+                put_back(token)
 
     def bound(self, registry: Registry) -> Binding:
         """The binding that answers on this registry, found or derived; NotBoundError if there is none."""
@@ -261,7 +277,7 @@ class Operation(Kind, Generic[P, T]):
                 watch.publish(CallFinished(self.name, error=error, origin=span))
             raise
         finally:
-            scope_in_force.reset(token)
+            put_back(token)
         if not binding.derived:
             span.record(reply)
         span.finish(reply.value)
@@ -380,3 +396,7 @@ def _normaliser(operation: str, name: str, annotation: Any) -> Normaliser:
             raise UsageError(f"{operation}({name}=...): {error}") from None
 
     return normalise
+
+
+def _keyed(annotation: Any) -> Keyed | None:
+    return next((m for m in getattr(annotation, "__metadata__", ()) if isinstance(m, Keyed)), None)

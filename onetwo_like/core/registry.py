@@ -184,7 +184,15 @@ def scoped(**changes: Any) -> Iterator[Scope]:
     try:
         yield scope
     finally:
+        put_back(token)
+
+
+def put_back(token: contextvars.Token[Scope]) -> None:
+    """Ends what a `scope_in_force.set` began."""
+    try:
         scope_in_force.reset(token)
+    except ValueError:  # a coroutine that is destroyed before it ended, in a context where nothing began
+        return
 
 
 class RegistryContext:

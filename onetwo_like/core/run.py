@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, overload
 from onetwo_like.core.evaluation import PATIENCE_S, Escaped, Node, evaluate
 from onetwo_like.core.events import RunFinished, RunStarted, Watch
 from onetwo_like.core.executable import Executable, require_executable
-from onetwo_like.core.loop import background_loop
+from onetwo_like.core.loop import background_loop, process_is_exiting
 from onetwo_like.core.registry import Scope, scope_in_force
 from onetwo_like.core.trace import Span
 from onetwo_like.errors import NestedRunError, RunCancelled, UsageError
@@ -129,6 +129,8 @@ class Run:
     def _end(self, task: asyncio.Task[Any] | None) -> None:
         if task is not None and not task.cancelled():
             task.exception()
+        if process_is_exiting():
+            return  # a daemon thread that waits for this would wake up to complain
         self._ended.set()
         if self._on_end is not None:
             self._on_end()

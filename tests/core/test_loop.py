@@ -60,13 +60,18 @@ class TestLoop:
             @ot.make_executable
             async def endless():
                 begun.set()
-                await asyncio.Event().wait()
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    print("cleaned up")
 
-            threading.Thread(target=lambda: ot.run(endless()), daemon=True).start()
+            program = ot.parallel(ot.repeat(endless().timeout(60).map(str), 1)[0])
+            threading.Thread(target=lambda: ot.run(program, on_event=print), daemon=True).start()
             begun.wait()
             print("end")
         """)
-        assert (done.stdout, done.stderr, done.returncode) == ("end\n", "", 0)
+        assert done.stdout.startswith("RunStarted()\nend\ncleaned up\n")
+        assert (done.stderr, done.returncode) == ("", 0)
 
 
 class TestWatchdog:

@@ -430,7 +430,7 @@ class TestInterrupt:
 
             began = time.monotonic()
             try:
-                ot.run(ot.parallel(stubborn().map(str)))
+                ot.run(ot.parallel(ot.repeat(stubborn().map(str).named("n").retry(2), 1)[0]), enable_tracing=True)
             except KeyboardInterrupt:
                 print(0.4 < time.monotonic() - began < 1.5)
         """)
