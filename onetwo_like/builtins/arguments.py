@@ -13,6 +13,7 @@ from typing import Annotated, Any, TypeAlias
 from onetwo_like.core.content import ChunkList, Content, Message, as_content, as_messages
 from onetwo_like.core.evaluation import Node
 from onetwo_like.core.executable import Executable
+from onetwo_like.core.operation import Keyed
 from onetwo_like.errors import UsageError
 
 
@@ -127,13 +128,19 @@ def _refuse_executables(value: object) -> None:
         )
 
 
+def _type_key(cls: Any) -> Any:
+    from onetwo_like.builtins.schemas import type_key  # pydantic is imported late
+
+    return type_key(cls)
+
+
 Prompt: TypeAlias = Annotated[Content | Executable[Any], content]
 Messages: TypeAlias = Annotated[Content | Message | Sequence[Message] | Executable[Any], conversation]
 Text: TypeAlias = Annotated[str | Executable[Any], text]
 Texts: TypeAlias = Annotated[str | Sequence[str] | Executable[Any], texts]
 Choices: TypeAlias = Annotated[Sequence[str] | Executable[Any], choices]
 TokenIds: TypeAlias = Annotated[Sequence[int] | Executable[Any], token_ids]
-Type: TypeAlias = Annotated[Any, a_type]
+Type: TypeAlias = Annotated[Any, a_type, Keyed(_type_key)]
 Count: TypeAlias = Annotated[int | Executable[Any], count]
 Number: TypeAlias = Annotated[float | None, number]
 OptionalCount: TypeAlias = Annotated[int | None, count]

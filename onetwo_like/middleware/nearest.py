@@ -1,0 +1,59 @@
+"""Which recorded request is nearest to one that was never recorded, and where do they differ?"""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onetwo_like.middleware.cache import Cache
+
+# Looking at more would take longer than reading the message.
+_LOOK_AT = 20_000
+
+
+def describe_miss(document: str, cache: Cache, described: str) -> str:
+    """The message of a ReplayMiss: what was asked, the nearest recorded request, and the fields that differ."""
+    wanted = json.loads(document)
+    asked = f"{wanted['operation']}({', '.join(f'{n}={v!r:.80}' for n, v in wanted['arguments'].items())})"
+    head = f"not recorded: {asked}, of {described}, sample path {wanted['sample_path']}."
+    found = nearest(wanted, cache)
+    if found is None:
+        return f"{head} The cache has no request to {wanted['operation']}. Record it first, in mode read_write."
+    lines = [f"  {field}: recorded {old!r:.200}, asked {new!r:.200}" for field, old, new in differences(found, wanted)]
+    return "\n".join([head, "The nearest recorded request differs in:", *lines])
+
+
+def nearest(wanted: dict[str, Any], cache: Cache) -> dict[str, Any] | None:
+    """The recorded request of the same operation with the fewest differing fields, then the most alike text."""
+    best: tuple[tuple[int, float], dict[str, Any]] | None = None
+    for entry in itertools.islice(cache.entries(), _LOOK_AT):
+        document = entry.document
+        if document["operation"] != wanted["operation"]:
+            continue
+        differing = differences(document, wanted)
+        if best is not None and len(differing) > best[0][0]:
+            continue
+        rank = (len(differing), -sum([_alike(old, new) for _, old, new in differing]))
+        if best is None or rank < best[0]:
+            best = rank, document
+    return None if best is None else best[1]
+
+
+def differences(recorded: dict[str, Any], wanted: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+    """(field, recorded value, value asked for) of all fields that differ."""
+    old, new = _fields(recorded), _fields(wanted)
+    return [(name, old.get(name), new.get(name)) for name in {**old, **new} if old.get(name) != new.get(name)]
+
+
+def _fields(document: dict[str, Any]) -> dict[str, Any]:
+    fields = {name: value for name, value in document["arguments"].items()}
+    fields |= {f"fingerprint.{name}": value for name, value in document["fingerprint"].items()}
+    return fields | {"sample_path": document["sample_path"], "version": document["version"]}
+
+
+def _alike(old: object, new: object) -> float:
+    a, b = json.dumps(old, default=str)[:400], json.dumps(new, default=str)[:400]
+    return difflib.SequenceMatcher(None, a, b).quick_ratio()
