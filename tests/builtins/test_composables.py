@@ -481,6 +481,21 @@ def test_instruct_and_chat_see_a_conversation_in_which_the_model_has_spoken():
     )
 
 
+def test_line_breaks_between_messages_are_not_said():
+    backend = Scripted(["A"], operations=["chat"]).register()
+    ot.run(c.c("Be brief.\n", role="system") + "\n" + c.c("\n  Hi \n", role="user") + "\n" + c.chat())
+    assert backend.requests[0].arguments["messages"] == (
+        ot.Message("system", "Be brief."),
+        ot.Message("user", "  Hi"),
+    )
+
+
+def test_without_roles_the_prompt_of_a_conversation_is_what_is_written():
+    backend = Scripted(["A"], operations=["chat"]).register()
+    ot.run("\n Hi \n" + c.chat())
+    assert backend.requests[0].arguments["messages"] == (ot.Message("user", "\n Hi \n"),)
+
+
 def test_generate_object_is_said_as_text_and_stored_as_the_value():
     @dataclasses.dataclass
     class City:
@@ -611,6 +626,15 @@ def test_a_function_becomes_a_step_that_sees_what_came_before(prompts):
         return await llm.generate_text(context.prompt, max_tokens=n) + "!"
 
     assert ot.run(("a" + ask(5) + "b")(x=1)) == "a<1>!b"
+
+
+def test_a_context_that_is_kept_does_not_change():
+    kept = []
+    keep = ot.make_composable(lambda context: kept.append(context))
+    ot.run("a" + keep() + c.store("x", "b"))
+    assert (kept[0].prompt, dict(kept[0].variables)) == ("a", {})
+    with pytest.raises(TypeError):
+        kept[0].variables["x"] = 1
 
 
 def test_with_parentheses_and_plain_or_generating_functions_too():
