@@ -37,7 +37,9 @@ def measure() -> list[Figure]:
         sequential, empty = interleaved(
             _on_a_loop(lambda: _one_after_another(n)), _on_a_loop(lambda: _one_after_another(0))
         )
-        figures.append(figure("one awaited call to a trivial backend", (sequential - empty) / n * 1e6, 6.0, "µs"))
+        figures.append(
+            figure("one awaited call to a trivial backend", (sequential - empty) / n * 1e6, 6.0, "µs")
+        )
 
         n = 10_000
         gathered, ours, lazy = interleaved(
@@ -53,7 +55,9 @@ def measure() -> list[Figure]:
     figures.append(figure("1,000,000 lazy items, collect=False: memory", dropped, 20.0, "MB"))
     figures.append(figure("time per item of 1,000,000 / of 10,000", ratio, 1.5, "x"))
     imports = [float(in_fresh_process(_IMPORT)) for _ in range(7)]
-    figures.append(figure("importing ot and the built-ins beyond jinja2", statistics.median(imports), 50.0, "ms"))
+    figures.append(
+        figure("importing ot and the built-ins beyond jinja2", statistics.median(imports), 50.0, "ms")
+    )
     return figures
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import resource
 import statistics
 import subprocess
@@ -52,5 +53,9 @@ def peak_memory_mb() -> float:
 
 def in_fresh_process(code: str) -> str:
     """What a Python process of its own prints; memory and imports can only be measured there."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # As an installed package is: with its bytecode written down by an earlier process.
+    environment = {n: v for n, v in os.environ.items() if n != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
     return done.stdout.strip()
