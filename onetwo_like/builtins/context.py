@@ -174,7 +174,10 @@ def spoken(content: str | ChunkList) -> str | ChunkList:
 
 
 def written(value: Any) -> str | Chunk | ChunkList:
-    """How a value reads in a prompt: content as it is, a member of an Enum as its value, all else as `str(value)`."""
+    """How a value reads in a prompt: content as it is, a member of an Enum as its value, all else as `str(value)`.
+
+    UsageError for what reads as an address in memory: functions, and objects without a text of their own.
+    """
     if isinstance(value, str) and not isinstance(value, enum.Enum):
         return value
     if isinstance(value, Chunk | ChunkList):
@@ -182,6 +185,14 @@ def written(value: Any) -> str | Chunk | ChunkList:
     if isinstance(value, bytes | bytearray | memoryview):
         raise UsageError('bytes in a prompt need a MIME type: ot.Chunk(data, "image/png")')
     refuse_unexecuted(value, "what is put into the prompt")
+    if callable(value) and not isinstance(value, Node):
+        name = getattr(value, "__name__", None) or getattr(value, "name", type(value).__name__)
+        raise UsageError(f"{name} is a function, which has no place in a prompt; call it, {name}(...)")
+    kind: Any = type(value)
+    if kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__:
+        raise UsageError(
+            f"{kind.__name__} has no text of its own, so it has no place in a prompt: {value!r:.80}"
+        )
     return str(value.value if isinstance(value, enum.Enum) else value)
 
 

@@ -435,6 +435,21 @@ def test_what_has_not_run_never_ends_up_in_a_prompt(use):
         render(use, f=lambda: [llm.generate_text("x")])
 
 
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{{ generate_text }}", r"generate_text is a function.*call it, generate_text\(\.\.\.\)"),
+        ("{{ store }}", "store is a function"),
+        ("{% macro m() %}{% endmacro %}{{ m }}", "m is a function"),
+        ("{{ int }}", "int is a function"),
+        ("{{ x }}", "Secret has no text of its own"),
+    ],
+)
+def test_an_address_in_memory_never_ends_up_in_a_prompt(template, message):
+    with pytest.raises(UsageError, match=message):
+        render(template, x=Secret())
+
+
 # The sandbox
 
 
