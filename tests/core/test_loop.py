@@ -70,7 +70,7 @@ class TestLoop:
             begun.wait()
             print("end")
         """)
-        assert done.stdout.startswith("RunStarted()\nend\ncleaned up\n")
+        assert done.stdout.startswith("RunStarted()\nProgress(done=0, total=1)\nend\ncleaned up\n")
         assert (done.stderr, done.returncode) == ("", 0)
 
 
