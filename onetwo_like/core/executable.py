@@ -78,7 +78,11 @@ class Executable(Node, Generic[T]):
 
         return combinators.retry(self, n, on, wait)
 
-    def fallback(self, other: U | Executable[U]) -> Executable[T | U]:
+    @overload
+    def fallback(self, other: Executable[U]) -> Executable[T | U]: ...
+    @overload
+    def fallback(self, other: U) -> Executable[T | U]: ...
+    def fallback(self, other: Any) -> Executable[Any]:
         """The same, or `other` (a value or an executable) if it fails; cancellation passes through.
 
         A ProgramError (nothing bound, a replay miss) is raised all the same: nothing else would help.
