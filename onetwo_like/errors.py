@@ -7,6 +7,7 @@
     │   ├── UnsupportedOptionError       (TypeError)     the bound handler cannot honour an option
     │   ├── NestedRunError               (RuntimeError)  `ot.run` inside an executable
     │   ├── ScopeError                   (RuntimeError)  the registry cannot be changed from here
+    │   ├── BudgetExceeded               (RuntimeError)  an `ot.Budget` is spent; `.outcomes` has what there is
     │   ├── TemplateError                (ValueError)    a prompt template is malformed
     │   └── NetworkRefusedError          (RuntimeError)  under `testing.only_loopback`, something went out
     ├── ParseError                       (ValueError)    a reply is not what was asked for
@@ -37,6 +38,8 @@ become text in a prompt or an answer.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class OneTwoError(Exception):
     """Every error this package raises on purpose."""
@@ -64,6 +67,14 @@ class NestedRunError(ProgramError, RuntimeError):
 
 class ScopeError(ProgramError, RuntimeError):
     """The registry in force cannot be changed from here."""
+
+
+class BudgetExceeded(ProgramError, RuntimeError):
+    """What an `ot.Budget` allows is spent; `.outcomes` are those of the outermost `parallel`, one per item."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.outcomes: list[Any] = []
 
 
 class TemplateError(ProgramError, ValueError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from onetwo_like import __version__
+from onetwo_like.core.budget import Budget
 from onetwo_like.core.combinators import with_current_registry, with_registry
 from onetwo_like.core.content import Chunk, ChunkList, Message
 from onetwo_like.core.events import (
@@ -47,6 +48,7 @@ _LATE = {
 }
 
 __all__ = [
+    "Budget",
     "Cache",
     "CacheHit",
     "CallFinished",

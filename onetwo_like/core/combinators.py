@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias, TypeVar
 
 from onetwo_like.core.evaluation import Evaluation, Held, Kind, Node, evaluate_below, join, shortened
-from onetwo_like.core.events import Retrying
+from onetwo_like.core.events import emit_retrying
 from onetwo_like.core.executable import Executable, require_executable
 from onetwo_like.core.function import Function, name_of
 from onetwo_like.core.registry import Registry, copy_registry, scope_in_force, scoped
@@ -94,8 +94,7 @@ class _Retry(_Method):
                     raise
                 wait_s = float(wait(attempt)) if callable(wait) else wait
                 attempt += 1
-                if scope.watch is not None:
-                    scope.watch.publish(Retrying(attempt, error, wait_s, origin=scope.span))
+                emit_retrying(attempt, error, wait_s)
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
 

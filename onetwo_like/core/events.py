@@ -141,17 +141,30 @@ class Dropped(RunEvent):
 
 
 class Watch:
-    """Who is watching a run: `sink` gets every event; what is watched inside a run is seen outside too."""
+    """Who is watching a run: `sink` gets every event; what is watched inside a run is seen outside too.
 
-    __slots__ = ("outer", "sink", "streaming", "tracing")
+    `telling` says whether anybody gets events at all, `streaming` whether anybody wants the texts piece
+    by piece: a progress bar does not, and must not make a backend stream.
+    """
+
+    __slots__ = ("outer", "sink", "streaming", "telling", "tracing")
     streaming: bool
+    telling: bool
     tracing: bool
 
-    def __init__(self, sink: Callable[[object], None] | None, tracing: bool, outer: Watch | None) -> None:
+    def __init__(
+        self,
+        sink: Callable[[object], None] | None,
+        tracing: bool,
+        outer: Watch | None,
+        *,
+        texts: bool = True,
+    ) -> None:
         self.sink = sink
         self.outer = outer
         self.tracing = tracing or (outer is not None and outer.tracing)
-        self.streaming = sink is not None or (outer is not None and outer.streaming)
+        self.telling = sink is not None or (outer is not None and outer.telling)
+        self.streaming = (sink is not None and texts) or (outer is not None and outer.streaming)
 
     def publish(self, event: object) -> None:
         """Hands the event to every sink, innermost first."""
@@ -175,6 +188,28 @@ def streaming() -> bool:
     """Whether somebody watches, so that a backend should stream its tokens."""
     watch = scope_in_force.get().watch
     return watch is not None and watch.streaming
+
+
+def emit_paced(wait_s: float) -> None:
+    """Says that the call that runs here has waited so long for the rate limit."""
+    scope = scope_in_force.get()
+    if scope.watch is not None:
+        if scope.span is not None:
+            scope.span.waiting += wait_s
+        scope.watch.publish(Paced(wait_s, origin=scope.span))
+
+
+def emit_retrying(attempt: int, error: BaseException, wait_s: float, *, of_call: bool = False) -> None:
+    """Says that what runs here (a call of a built-in, if `of_call`) is tried again after so many seconds."""
+    scope = scope_in_force.get()
+    if scope.watch is not None:
+        span = scope.span
+        if span is not None:
+            span.waiting += wait_s
+            if of_call:
+                span.attempts = attempt
+                span.streamed = False  # what came of the failed attempt is void
+        scope.watch.publish(Retrying(attempt, error, wait_s, origin=span))
 
 
 def emit_text(text: str, replayed: bool = False) -> None:

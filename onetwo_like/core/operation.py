@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, overload
 
 from onetwo_like.core.adapt import adapt
+from onetwo_like.core.budget import spending
 from onetwo_like.core.evaluation import Kind, Node, shown_arguments
 from onetwo_like.core.events import CallFinished, CallStarted, emit_text
 from onetwo_like.core.executable import Executable
@@ -247,6 +248,8 @@ class Operation(Kind, Generic[P, T]):
                 raise self._refusal(binding, self.parameters[i], values[i])
         if binding.defaults is not None:
             values = tuple([d if v is None else v for v, d in zip(values, binding.defaults, strict=True)])
+        if scope.budget is not None and not binding.derived:
+            binding = spending(binding)  # below the cache: a replay costs nothing
         cache = scope.cache if scope.cache is not None and binding.cache is not UNCACHED else binding.cache
         handler = binding.handler if cache is None else cache.handler_for(binding)
         return handler, Request(self, values, scope.sample_path)  # type: ignore[return-value]
@@ -255,7 +258,7 @@ class Operation(Kind, Generic[P, T]):
         watch = scope.watch
         assert watch is not None
         # What is derived has its calls watched themselves: to tell of it as well would be to count twice.
-        telling = watch.streaming and not binding.derived
+        telling = watch.telling and not binding.derived
         handler, request = self._resolve(scope, binding, values)
         span = Span(
             self.name,

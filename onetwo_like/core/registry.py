@@ -17,6 +17,7 @@ from onetwo_like.core.request import Handler, SamplePath
 from onetwo_like.errors import ScopeError, UsageError
 
 if TYPE_CHECKING:
+    from onetwo_like.core.budget import Spending
     from onetwo_like.core.events import Watch
     from onetwo_like.core.trace import Span
 
@@ -119,10 +120,22 @@ class Scope:
 
     While a program is being written, the registry is that of `cell`, which may be changed.
     While it runs, `cell` is None and `registry` is the one that the run started with.
-    `retries` is how many `retry` it runs within.
+    `retries` is how many `retry` it runs within, `batched` whether it runs within a `parallel`
+    that somebody watches.
     """
 
-    __slots__ = ("cache", "cell", "inside", "registry", "retries", "sample_path", "span", "watch")
+    __slots__ = (
+        "batched",
+        "budget",
+        "cache",
+        "cell",
+        "inside",
+        "registry",
+        "retries",
+        "sample_path",
+        "span",
+        "watch",
+    )
 
     def __init__(
         self,
@@ -134,6 +147,8 @@ class Scope:
         span: Span | None = None,
         cache: Caching | None = None,
         retries: int = 0,
+        budget: Spending | None = None,
+        batched: bool = False,
     ) -> None:
         self.cell = cell
         self.registry = registry
@@ -143,6 +158,8 @@ class Scope:
         self.span = span
         self.cache = cache
         self.retries = retries
+        self.budget = budget
+        self.batched = batched
 
     def but(self, **changes: Any) -> Scope:
         """A copy with some fields changed."""
@@ -155,6 +172,8 @@ class Scope:
             self.span,
             self.cache,
             self.retries,
+            self.budget,
+            self.batched,
         )
         for name, value in changes.items():
             setattr(new, name, value)

@@ -87,7 +87,7 @@ async def supervised(e: Node, scope: Scope) -> Any:
     """Executes a program in a scope, between RunStarted and RunFinished if somebody watches."""
     scope_in_force.set(scope.entered())
     watch = scope.watch
-    if watch is None or not watch.streaming:
+    if watch is None or not watch.telling:
         return await evaluate(e)
     watch.publish(RunStarted(origin=scope.span))
     try:

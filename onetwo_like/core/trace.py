@@ -22,6 +22,7 @@ class Span:
         "_began",
         "_kept",
         "_path",
+        "attempts",
         "cache",
         "children",
         "duration",
@@ -34,6 +35,7 @@ class Span:
         "start",
         "streamed",
         "usage",
+        "waiting",
     )
 
     def __init__(
@@ -51,6 +53,8 @@ class Span:
         self.usage: Usage | None = None
         self.cache: str | None = None
         self.streamed = False
+        self.attempts = 1
+        self.waiting = 0.0
         self.duration: float | None = None
         self._path: str | None = None
         self.start = time.time()

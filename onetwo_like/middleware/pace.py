@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from onetwo_like.core.events import emit_paced
 from onetwo_like.core.request import Handler, Middleware, Reply, Request
 from onetwo_like.middleware.per_loop import PerLoop
 
@@ -18,7 +19,13 @@ def at_most(max_concurrency: int) -> Middleware:
 
     def around(handler: Handler) -> Handler:
         async def paced(request: Request) -> Reply:
-            async with places.here():
+            here = places.here()
+            if not here.locked():
+                async with here:
+                    return await handler(request)
+            asked = asyncio.get_running_loop().time()
+            async with here:
+                emit_paced(asyncio.get_running_loop().time() - asked)
                 return await handler(request)
 
         return paced

@@ -11,8 +11,7 @@ import asyncio
 import random as _random
 from collections.abc import Callable
 
-from onetwo_like.core.events import Retrying
-from onetwo_like.core.registry import scope_in_force
+from onetwo_like.core.events import emit_retrying
 from onetwo_like.core.request import Handler, Middleware, Reply, Request
 from onetwo_like.errors import BackendError, MalformedReplyError, TransientError
 
@@ -48,11 +47,7 @@ def retrying(
                     if now() - began + wait_s > give_up_after_s:
                         raise
                     attempt += 1
-                    scope = scope_in_force.get()
-                    if scope.watch is not None:
-                        if scope.span is not None:
-                            scope.span.streamed = False  # what came of the failed attempt is void
-                        scope.watch.publish(Retrying(attempt, error, wait_s, origin=scope.span))
+                    emit_retrying(attempt, error, wait_s, of_call=True)
                 await asyncio.sleep(wait_s)
 
         return retried

@@ -1,0 +1,174 @@
+"""How is it bounded what the calls of a block may cost?"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import weakref
+from typing import Protocol, Self
+
+from onetwo_like.core.registry import Binding, Scope, put_back, scope_in_force
+from onetwo_like.core.request import Reply, Request
+from onetwo_like.errors import BudgetExceeded, OneTwoError, UsageError
+
+
+class Spending(Protocol):
+    """What a scope asks of its budget: may a call be made, and what did it cost?"""
+
+    def charge_start(self) -> None: ...
+    def take_back(self) -> None: ...
+    def charge(self, reply: Reply) -> None: ...
+
+
+class Budget:
+    """A bound on what the calls made in a block cost; replays are free.
+
+    `usd` and `tokens` (sent and received) stop further calls once they are spent, so that they are
+    overspent by what was in flight at most; `calls` is exact. `.usd`, `.tokens` and `.calls` say what
+    has been spent, over all blocks and threads that use this budget; `.limits` what was given.
+
+    When it is spent, calls in flight are waited for, and BudgetExceeded is raised, also under
+    `on_error="keep"`; its `.outcomes` are those of the outermost `parallel`. With a cache, the next
+    run continues from there. Raises UsageError at the second call if what answers does not say
+    what the first cost.
+
+    >>> from onetwo_like import ot
+    >>> from onetwo_like.builtins import llm
+    >>> from onetwo_like.testing import Scripted
+    >>> from onetwo_like.errors import BudgetExceeded
+    >>> with ot.RegistryContext(), ot.Budget(calls=2) as budget:
+    ...     _ = Scripted(["a", "b", "c"]).register()
+    ...     try:
+    ...         ot.run(ot.parallel(llm.generate_text(str(i)) for i in range(3)))
+    ...     except BudgetExceeded as error:
+    ...         [outcome.value for outcome in error.outcomes]
+    ['a', 'b', None]
+    """
+
+    def __init__(
+        self, *, usd: float | None = None, tokens: int | None = None, calls: int | None = None
+    ) -> None:
+        self.limits = {
+            name: limit
+            for name, limit in (("usd", usd), ("tokens", tokens), ("calls", calls))
+            if limit is not None
+        }
+        if not self.limits:
+            raise UsageError("ot.Budget takes at least one of usd=, tokens= and calls=")
+        for name, limit in self.limits.items():
+            whole = name != "usd"
+            if (
+                isinstance(limit, bool)
+                or not isinstance(limit, int if whole else (int, float))
+                or not limit >= 0
+            ):
+                raise UsageError(f"ot.Budget takes {name}= as a number of at least 0, not {limit!r}")
+        self.usd = 0.0
+        self.tokens = 0
+        self.calls = 0
+        self._untold: str | None = None
+        self._lock = threading.Lock()
+        self._tokens: list[contextvars.Token[Scope]] = []
+
+    def __enter__(self) -> Self:
+        scope = scope_in_force.get()
+        within = self if scope.budget is None else _Both(self, scope.budget)
+        self._tokens.append(scope_in_force.set(scope.but(budget=within)))
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        put_back(self._tokens.pop())
+
+    def charge_start(self) -> None:
+        """Counts a call that is about to be made; BudgetExceeded if there is nothing left for it."""
+        with self._lock:
+            if self._untold is not None:
+                raise UsageError(
+                    f"ot.Budget({self._untold}=...) cannot bound these calls: a reply came without its "
+                    f"{'price' if self._untold == 'usd' else 'number of tokens'}. Bound calls= instead."
+                )
+            for name, limit in self.limits.items():
+                spent = getattr(self, name)
+                if spent >= limit:
+                    raise BudgetExceeded(
+                        f"{_amount(name, spent)} of {_amount(name, limit)} are spent, after {self.calls} calls. "
+                        "What was answered is in .outcomes, and in the cache if there is one: run again "
+                        "with another budget to continue from there."
+                    )
+            self.calls += 1
+
+    def take_back(self) -> None:
+        """Does not count a call that was not made after all."""
+        with self._lock:
+            self.calls -= 1
+
+    def charge(self, reply: Reply) -> None:
+        """Adds what a call has cost. One that does not say so is not refused here: it has been paid for."""
+        usage = reply.usage
+        with self._lock:
+            if usage is not None and usage.cost is not None:
+                self.usd += usage.cost
+            elif "usd" in self.limits:
+                self._untold = "usd"
+            if usage is not None and (usage.input_tokens is not None or usage.output_tokens is not None):
+                self.tokens += (usage.input_tokens or 0) + (usage.output_tokens or 0)
+            elif "tokens" in self.limits:
+                self._untold = "tokens"
+
+    def __repr__(self) -> str:
+        spent = ", ".join(
+            f"{_amount(n, getattr(self, n))} of {_amount(n, limit)}" for n, limit in self.limits.items()
+        )
+        return f"<Budget: {spent} spent>"
+
+
+def _amount(name: str, number: float) -> str:
+    return f"{number:.6g} USD" if name == "usd" else f"{number} {name}"
+
+
+class _Both:
+    """A budget within another: a call must fit both."""
+
+    def __init__(self, inner: Budget, outer: Spending) -> None:
+        self._inner = inner
+        self._outer = outer
+
+    def charge_start(self) -> None:
+        self._outer.charge_start()
+        try:
+            self._inner.charge_start()
+        except OneTwoError:
+            self._outer.take_back()
+            raise
+
+    def take_back(self) -> None:
+        self._outer.take_back()
+        self._inner.take_back()
+
+    def charge(self, reply: Reply) -> None:
+        self._outer.charge(reply)
+        self._inner.charge(reply)
+
+
+# The same binding each time, so that a cache knows it again.
+_spending: weakref.WeakKeyDictionary[Binding, Binding] = weakref.WeakKeyDictionary()
+
+
+def spending(binding: Binding) -> Binding:
+    """The binding, with its calls charged to the budget in scope."""
+    found = _spending.get(binding)
+    if found is None:
+        handler = binding.handler
+        assert handler is not None
+
+        async def charged(request: Request) -> Reply:
+            budget = scope_in_force.get().budget
+            if budget is None:
+                return await handler(request)
+            budget.charge_start()
+            reply = await handler(request)
+            budget.charge(reply)
+            return reply
+
+        found = _spending[binding] = binding.but(handler=charged)
+    return found
