@@ -11,7 +11,8 @@ means the default in scope. With `include_details=True` the value is (value, `ot
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, cast, overload
 
 from onetwo_like.builtins.arguments import (
     Choices,
@@ -36,7 +37,37 @@ if TYPE_CHECKING:
     from onetwo_like.core.operation import Operation
     from onetwo_like.core.request import Reply
 
-T = TypeVar("T")
+    T = TypeVar("T")
+
+    class _ObjectOptions(TypedDict, total=False):
+        max_repairs: NotNegative
+        temperature: Number
+        max_tokens: OptionalCount
+        stop: Stop
+        top_k: OptionalCount
+        top_p: Number
+        seed: OptionalWhole
+
+    class _ByClass(Operation[..., Any]):
+        """`generate_object` as type checkers see it: the class that is asked for is the type of the value."""
+
+        @overload  # type: ignore[override]
+        def __call__(
+            self,
+            prompt: Prompt,
+            cls: type[T],
+            *,
+            include_details: Literal[True],
+            **options: Unpack[_ObjectOptions],
+        ) -> Executable[tuple[T, Reply]]: ...
+        @overload
+        def __call__(
+            self, prompt: Prompt, cls: type[T], **options: Unpack[_ObjectOptions]
+        ) -> Executable[T]: ...
+        @overload
+        def __call__(self, prompt: Prompt, cls: Any, **options: Any) -> Executable[Any]: ...
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
 
 __all__ = [
     "chat",
@@ -108,7 +139,7 @@ def generate_content(
     raise AssertionError
 
 
-@operation
+@cast("Callable[[Any], _ByClass]", operation)
 def generate_object(
     prompt: Prompt,
     cls: Type,

@@ -140,6 +140,8 @@ def built_ins() -> None:
     assert_type(llm.score_text("?", ["a"]), ot.Executable[list[float]])
     assert_type(llm.embed(["a"]), ot.Executable[list[list[float]]])
     assert_type(llm.chat([ot.Message("user", "hi")]), ot.Executable[str])
+    assert_type(llm.generate_object("?", dict[str, int], temperature=0), ot.Executable[dict[str, int]])
+    assert_type(llm.generate_object("?", int, include_details=True), ot.Executable[tuple[int, ot.Reply]])
     llm.generate_text(5)  # type: ignore[call-overload]
     llm.generate_text("?", temprature=0)  # type: ignore[call-overload]
     ot.Message("assistant", "hi")  # type: ignore[arg-type]
