@@ -21,40 +21,19 @@ from onetwo_like.core.registry import Binding, scope_in_force, scoped
 from onetwo_like.core.request import Handler, Reply, Request
 from onetwo_like.errors import CacheError, ContentRefusedError, ParseError, ReplayMiss, UsageError
 from onetwo_like.middleware.entries import Entry
-from onetwo_like.middleware.flight import Flight
-from onetwo_like.middleware.group_commit import DurableWrites
+from onetwo_like.middleware.flight import Answer, Flight
 from onetwo_like.middleware.key import Keying, key_of
 from onetwo_like.middleware.known_types import KnownTypes
-from onetwo_like.middleware.leads import Lead
 from onetwo_like.middleware.nearest import describe_miss
-from onetwo_like.middleware.per_loop import PerLoop
 from onetwo_like.middleware.recorded import MARKS, Recorded
 from onetwo_like.middleware.report import Report
-from onetwo_like.middleware.store import MemoryStore, Store
+from onetwo_like.middleware.sources import OnLoop, Source, Sources, entries_of
+from onetwo_like.middleware.store import Store
 
 Mode: TypeAlias = Literal["read_write", "replay", "refresh", "off"]
 MODES = ("read_write", "replay", "refresh", "off")
-Source: TypeAlias = "str | os.PathLike[str] | Store"
-
 # How often a follower looks whether the process that leads has written, or died.
 FOLLOWER_WAIT_S = 0.05
-
-
-class _Loop:
-    """What a cache keeps per event loop."""
-
-    def __init__(self, store: Store) -> None:
-        self.flights: dict[str, Flight] = {}
-        self.writes = DurableWrites(store)
-
-
-class _Storage:
-    """A store and the calls on their way to it, shared by all scopes of one cache."""
-
-    def __init__(self, store: Store, owned: bool) -> None:
-        self.store = store
-        self.owned = owned
-        self.loops = PerLoop(lambda: _Loop(store))
 
 
 class Cache:
@@ -81,59 +60,53 @@ class Cache:
 
     def __init__(
         self,
-        path: Source,
+        path: Source | Cache,
         *,
         mode: Mode = "read_write",
-        read_from: Sequence[Source] = (),
+        read_from: Sequence[Source | Cache] = (),
         retry: Iterable[str] = (),
     ) -> None:
-        _check(mode, retry)
-        if isinstance(read_from, str | os.PathLike):
-            raise UsageError(f"read_from takes a list of caches: read_from=[{str(read_from)!r}]")
-        store, owned = _opened(path, read_only=mode == "replay")
-        self._set(_Storage(store, owned), [_opened(p, read_only=True) for p in read_from], mode, retry)
+        retry = _checked(mode, retry)
+        if isinstance(read_from, str | os.PathLike | Cache):
+            raise UsageError(f"read_from takes a list of caches: read_from=[{read_from!r:.80}]")
+        layers = [source for each in read_from for source in _stores_of(each)]
+        own, *below = _stores_of(path)
+        self._set(Sources(own, [*below, *layers], read_only=mode == "replay"), mode, retry)
 
-    def _set(self, storage: _Storage, layers: list[tuple[Store, bool]], mode: Mode, retry: Iterable[str]) -> None:
-        self._storage = storage
-        self._layers = layers
+    def _set(self, sources: Sources, mode: Mode, retry: frozenset[str]) -> None:
+        self._sources = sources
         self.mode: Mode = mode
-        self._retry = frozenset((retry,) if isinstance(retry, str) else retry)
+        self._retry = retry
         self._handlers: weakref.WeakKeyDictionary[Binding, Handler] = weakref.WeakKeyDictionary()
         self._hits = self._misses = self._made = 0
-        self._used: set[str] = set()  # keys read or written in this scope
+        self._used: set[str] = (
+            set()
+        )  # keys of this cache, not of others, that were read or written in this scope
         self._asked: set[str] = set()  # keys asked anew in this scope, by "refresh" or `retry`
-        self._passed_by: set[str] = set()
+        self._warned: set[str] = set()
         self._last_length = 0
 
     def scope(self, mode: Mode | None = None, retry: Iterable[str] | None = None) -> Cache:
         """This cache with another mode and counters of its own, on the same store."""
         mode = self.mode if mode is None else mode
-        retry = self._retry if retry is None else retry
-        _check(mode, retry)
         view = object.__new__(Cache)
-        view._set(self._storage, self._layers, mode, retry)
+        view._set(self._sources, mode, _checked(mode, self._retry if retry is None else retry))
         return view
 
     # Looking inside
 
     def __len__(self) -> int:
-        return len(self._storage.store)
+        return len(self.store)
 
     def __iter__(self) -> Iterator[Entry]:
         return self.entries()
 
     def entries(self) -> Iterator[Entry]:
-        """Every entry that can be read; what is damaged is left out, and `verify` names it."""
-        store = self._storage.store
-        for key in store.keys():
-            raw = store.get(key)
-            if raw is None:
-                continue
-            with contextlib.suppress(CacheError):
-                yield Entry(key, Recorded.unpacked(key, raw))
+        """Every entry that can be read; what is damaged is left out, and `onetwo-like cache verify` names it."""
+        return entries_of(self.store)
 
     def __getitem__(self, key: str) -> Entry:
-        raw = self._storage.store.get(key)
+        raw = self.store.get(key)
         if raw is None:
             raise KeyError(key)
         return Entry(key, Recorded.unpacked(key, raw))
@@ -141,32 +114,31 @@ class Cache:
     @property
     def store(self) -> Store:
         """Where the bytes are."""
-        return self._storage.store
+        return self._sources.store
 
     @property
     def used(self) -> frozenset[str]:
-        """The keys that were read or written since this scope was opened."""
+        """The keys of this cache that were read or written since this scope was opened."""
         return frozenset(self._used)
 
     def report(self) -> Report:
         """What was answered how since this scope was opened; prints as a table."""
         with contextlib.suppress(CacheError):  # after close, the length is that of the end
-            self._last_length = len(self._storage.store) + sum([len(layer) for layer, _ in self._layers])
-        unused = max(0, self._last_length - len(self._used))
-        return Report(self._hits, self._misses, self._made, unused)
+            self._last_length = len(self.store)
+        return Report(self._hits, self._misses, self._made, max(0, self._last_length - len(self._used)))
 
     def holds(self, binding: Binding, request: Request) -> bool:
         """Whether the request would be answered from here, without a call."""
         if self.mode == "off" or binding.fingerprint is None:
             return False
-        return self._found(key_of(Keying(binding).document(request))) is not None
+        key = key_of(Keying(binding).document(request))
+        raw = self._sources.get(key)
+        return raw is not None and self._may_serve(key, Recorded.unpacked(key, raw))
 
     def close(self) -> None:
         """Waits for what is being written, and closes the files; closing twice does nothing."""
         self.report()
-        for store, owned in [(self._storage.store, self._storage.owned), *self._layers]:
-            if owned:
-                store.close()
+        self._sources.close()
 
     def __enter__(self) -> Cache:
         return self
@@ -175,7 +147,7 @@ class Cache:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Cache({self._storage.store!r}, mode={self.mode!r})"
+        return f"Cache({self.store!r}, mode={self.mode!r})"
 
     def _repr_html_(self) -> str:
         from onetwo_like.middleware.report import cache_html
@@ -199,6 +171,8 @@ class Cache:
         if binding.fingerprint is None:
             return self._passing_by(binding, call)
         keying = Keying(binding)
+        sources = self._sources
+        get, used = sources.store.get, self._used
         types: dict[Any, KnownTypes] = {}
         # The handler must not keep the binding alive: it is a weak key of the dict that holds the handler.
         described = binding.described
@@ -208,79 +182,99 @@ class Cache:
             key = key_of(document)
             here = None
             if self.mode != "replay":
-                here = self._storage.loops.here()
+                here = sources.loops.here()
                 flight = here.flights.get(key)
                 if flight is not None and flight.joinable:
+                    recorded, _ = await flight.join()
                     self._hits += 1
-                    return (await flight.join()).reply(_types(types, request), False)
-            found = self._found(key)
+                    used.add(key)
+                    return _replayed(key, recorded.reply(_types(types, request), True))
+            raw = get(key)
+            if raw is not None:
+                used.add(key)
+            elif sources.others:
+                raw = sources.elsewhere(key)
+            found = None if raw is None else self._understood(key, raw)
             if found is not None and self._may_serve(key, found):
                 self._hits += 1
-                self._used.add(key)
                 return _replayed(key, found.reply(_types(types, request), True))
-            self._misses += 1
             if here is None:
-                raise ReplayMiss(describe_miss(document, self, described))
+                self._misses += 1
+                raise ReplayMiss(describe_miss(document, sources, described))
             # From the miss to here nothing was awaited, so nobody else can have started the same call.
+            known = _types(types, request)
             flight = here.flights[key] = Flight(
-                lambda: self._call(here, key, document, call, request, _types(types, request)), request.operation
+                lambda: self._call(here, key, document, found, call, request, known), request.operation
             )
-            return (await flight.join()).reply(_types(types, request), False)
+            flight.when_over(lambda: _forget(here.flights, key, flight))
+            recorded, replayed = await flight.join()
+            if replayed:
+                self._hits += 1
+                return _replayed(key, recorded.reply(known, True))
+            return recorded.reply(known, False)
 
         return answered
 
     async def _call(
-        self, here: _Loop, key: str, document: str, call: Handler, request: Request, types: KnownTypes
-    ) -> Recorded:
-        """Makes the call, or waits for who makes it elsewhere, and keeps the reply."""
-        flight = here.flights[key]
-        lead = self._storage.store.lead(key)
-        waited = lead is None
-        while lead is None:
+        self,
+        here: OnLoop,
+        key: str,
+        document: str,
+        known: Recorded | None,
+        call: Handler,
+        request: Request,
+        types: KnownTypes,
+    ) -> Answer:
+        """Makes the call and keeps the reply; or waits for who makes it elsewhere, and takes theirs."""
+        sources = self._sources
+        waited = False
+        while (lead := sources.store.lead(key)) is None:
+            waited = True
             await asyncio.sleep(FOLLOWER_WAIT_S)
-            found = self._found(key)
-            if found is not None and self._may_serve(key, found):
-                _forget(here, key, flight)
-                return found
-            lead = self._storage.store.lead(key)
+            sources.loops.drop_closed()  # a loop that was closed in the middle of the call leads no more
+        here.leads.add(lead)
         try:
-            earlier = self._found(key)
-            if earlier is not None and (waited or self.mode == "read_write") and self._may_serve(key, earlier):
-                lead.release()
-                _forget(here, key, flight)
-                return earlier
+            # Looked at again: who led before has written.
+            raw = sources.get(key)
+            earlier = None if raw is None else self._understood(key, raw)
+            if earlier is not None and (self._may_serve(key, earlier) or (waited and earlier != known)):
+                self._note(key)
+                here.give_back(lead)
+                return earlier, True
+            if earlier is None:
+                self._misses += 1
+                if gap := sources.gap():
+                    self._warn_once(gap)
             self._made += 1
             recorded = await _made(call, request, document, types)
             if earlier is not None:
                 recorded = recorded.superseding(earlier)
-            written = here.writes.put(key, recorded.packed(key))
+            written = here.keep(key, recorded, lead)
         except BaseException:
-            lead.release()
-            _forget(here, key, flight)
+            here.give_back(lead)
             raise
-        written.add_done_callback(lambda _: self._landed(here, key, flight, lead))
+
+        def noted(done: asyncio.Future[None]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                self._note(key)
+
+        written.add_done_callback(noted)
         await asyncio.shield(written)
-        return recorded
+        return recorded, False
 
-    def _landed(self, here: _Loop, key: str, flight: Flight, lead: Lead) -> None:
-        lead.release()
+    def _note(self, key: str) -> None:
         self._used.add(key)
-        self._asked.add(key) if self._asks_again() else None
-        _forget(here, key, flight)
+        if self.mode == "refresh" or self._retry:
+            self._asked.add(key)
 
-    def _found(self, key: str) -> Recorded | None:
-        raw = self._storage.store.get(key)
-        if raw is None:
-            for layer, _ in self._layers:
-                raw = layer.get(key)
-                if raw is not None:
-                    break
-            else:
+    def _understood(self, key: str, raw: bytes) -> Recorded | None:
+        """The entry; a damaged one is a CacheError, or about to be replaced."""
+        try:
+            return Recorded.unpacked(key, raw)
+        except CacheError:
+            if self.mode == "refresh":
                 return None
-        return Recorded.unpacked(key, raw)
-
-    def _asks_again(self) -> bool:
-        return self.mode == "refresh" or bool(self._retry)
+            raise
 
     def _may_serve(self, key: str, found: Recorded) -> bool:
         """Whether what was found is the answer here, or is to be asked for again."""
@@ -298,12 +292,15 @@ class Cache:
         async def passed_by(request: Request) -> Reply:
             if self.mode == "replay":
                 raise ReplayMiss(message)
-            if name not in self._passed_by:
-                self._passed_by.add(name)
-                warnings.warn(message, RuntimeWarning, stacklevel=2)
+            self._warn_once(message)
             return await call(request)
 
         return passed_by
+
+    def _warn_once(self, message: str) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            warnings.warn(message, RuntimeWarning, stacklevel=3)
 
 
 async def _made(call: Handler, request: Request, document: str, types: KnownTypes) -> Recorded:
@@ -319,18 +316,20 @@ async def _made(call: Handler, request: Request, document: str, types: KnownType
     return Recorded.of(reply, document, types)
 
 
-def _forget(here: _Loop, key: str, flight: Flight) -> None:
-    if here.flights.get(key) is flight:
-        del here.flights[key]
+def _forget(flights: dict[str, Flight], key: str, flight: Flight) -> None:
+    if flights.get(key) is flight:
+        del flights[key]
 
 
 def _replayed(key: str, reply: Reply) -> Reply:
-    """Tells who watches that the reply was there, and shows its text again as it came."""
-    watch = scope_in_force.get().watch
+    """Tells who watches that no call was made, and shows the text as it came once."""
+    scope = scope_in_force.get()
+    watch = scope.watch
     if watch is not None and watch.streaming:
-        watch.publish(CacheHit(key, origin=scope_in_force.get().span, replayed=True))
-        for chunk in reply.chunks or ():
-            emit_text(chunk, replayed=True)
+        watch.publish(CacheHit(key, origin=scope.span, replayed=True))
+        if scope.span is None or not scope.span.streamed:
+            for chunk in reply.chunks or ():
+                emit_text(chunk, replayed=True)
     return reply
 
 
@@ -348,30 +347,20 @@ def _types(kept: dict[Any, KnownTypes], request: Request) -> KnownTypes:
     return known
 
 
-def _check(mode: object, retry: Iterable[str]) -> None:
+def _checked(mode: object, retry: Iterable[str]) -> frozenset[str]:
+    """The kinds in `retry`; a UsageError for a mode or a kind that does not exist."""
     if mode not in MODES:
         raise UsageError(f"a cache has mode {', '.join(map(repr, MODES))}, not {mode!r}")
-    for kind in (retry,) if isinstance(retry, str) else retry:
+    kinds = frozenset((retry,) if isinstance(retry, str) else retry)
+    for kind in kinds:
         if kind not in MARKS:
             raise UsageError(f"retry names kinds of reply, {', '.join(map(repr, MARKS))}, not {kind!r}")
+    return kinds
 
 
-def _opened(path: Source, read_only: bool) -> tuple[Store, bool]:
-    """The store at a path, and whether it is ours to close."""
-    if isinstance(path, Cache):
-        return path.store, False
-    if not isinstance(path, str | os.PathLike):
-        if isinstance(path, MemoryStore) or callable(getattr(path, "write", None)):
-            return path, False
-        raise UsageError(f"a cache is at a path, not {type(path).__name__}: {path!r:.80}")
-    name = os.fspath(path)
-    if name.endswith((".jsonl", ".jsonl.gz")):
-        from onetwo_like.middleware.bundle import BundleStore
-
-        return BundleStore(name), True
-    from onetwo_like.middleware.disk_store import DiskStore
-
-    return DiskStore(name, read_only=read_only), True
+def _stores_of(source: Source | Cache) -> list[Source]:
+    """What a cache is read from, its own first; a path or a store as it is."""
+    return [source.store, *source._sources.others] if isinstance(source, Cache) else [source]
 
 
 @contextlib.contextmanager
@@ -399,5 +388,8 @@ def caching(
         with scoped(cache=(scope := cache.scope(mode, retry))):
             yield scope
         return
-    with Cache(cache, mode=mode or "read_write", retry=retry or (), read_from=read_from) as opened, scoped(cache=opened):
+    with (
+        Cache(cache, mode=mode or "read_write", retry=retry or (), read_from=read_from) as opened,
+        scoped(cache=opened),
+    ):
         yield opened

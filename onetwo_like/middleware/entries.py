@@ -29,7 +29,7 @@ class Entry:
 
     @property
     def mark(self) -> str | None:
-        """"refused", "truncated" or "unparsed"; None for a complete answer."""
+        """ "refused", "truncated" or "unparsed"; None for a complete answer."""
         return self.recorded.mark
 
     @property
@@ -50,7 +50,9 @@ class Entry:
     def _reply(self, recorded: Recorded) -> Reply:
         op = operations().get(self.document["operation"])
         types = KnownTypes(*([op.returns] if op is not None else []))
-        complete = recorded._replace(about={n: v for n, v in recorded.about.items() if n not in ("mark", "chunks")})
+        complete = recorded._replace(
+            about={n: v for n, v in recorded.about.items() if n not in ("mark", "chunks")}
+        )
         value = readable(recorded, types)
         return complete._replace(value=b"jnull").reply(types, True)._replace(value=value)
 

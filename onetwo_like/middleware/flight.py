@@ -9,30 +9,36 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeAlias
 
-from onetwo_like.core.evaluation import Cell, join
+from onetwo_like.core.evaluation import Cell, Escaped, join
 from onetwo_like.core.events import Retrying, RunEvent, TextDelta, Watch
 from onetwo_like.core.registry import Scope, scope_in_force
 from onetwo_like.middleware.recorded import Recorded
+
+Answer: TypeAlias = tuple[Recorded, bool]
+"""A reply, and whether no call was made for it."""
 
 
 class Flight:
     """One call on its way, and everybody on this event loop who waits for it."""
 
-    def __init__(self, call: Callable[[], Coroutine[Any, Any, Recorded]], name: str) -> None:
+    def __init__(self, call: Callable[[], Coroutine[Any, Any, Answer]], name: str) -> None:
         self._watching: list[Scope] = []
         self._texts: list[str] = []
         task = asyncio.get_running_loop().create_task(self._lead(call), name=name)
         self.cell = Cell(task)
 
-    async def _lead(self, call: Callable[[], Coroutine[Any, Any, Recorded]]) -> Recorded:
+    async def _lead(self, call: Callable[[], Coroutine[Any, Any, Answer]]) -> Answer:
         scope = scope_in_force.get()
         if scope.watch is not None and scope.watch.streaming:
             scope_in_force.set(scope.but(watch=Watch(self._publish, False, None)))
-        return await call()
+        try:
+            return await call()
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise Escaped(error) from None  # in a task it would end the loop, which has others to serve
 
-    async def join(self) -> Recorded:
+    async def join(self) -> Answer:
         """The reply, waited for as one more user; raises what the call raised."""
         scope = scope_in_force.get()
         watching = scope.watch is not None and scope.watch.streaming
@@ -42,11 +48,15 @@ class Flight:
             self._watching.append(scope)
         try:
             await join([self.cell])
-            recorded: Recorded = self.cell.task.result()
-            return recorded
+            answer: Answer = self.cell.task.result()
+            return answer
         finally:
             if watching:
                 self._watching.remove(scope)
+
+    def when_over(self, then: Callable[[], object]) -> None:
+        """Calls this when the call has ended, one way or another."""
+        self.cell.task.add_done_callback(lambda _task: then())
 
     @property
     def joinable(self) -> bool:

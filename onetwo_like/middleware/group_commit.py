@@ -119,26 +119,39 @@ class DurableWrites:
         self._loop = asyncio.get_running_loop()
         self._gathered: list[tuple[str, bytes | None]] = []
         self._waiting: list[asyncio.Future[None]] = []
+        self._afterwards: list[Callable[[], None]] = []
 
-    def put(self, key: str, value: bytes | None) -> asyncio.Future[None]:
-        """Done when the entry is durable, or has its CacheError; cancelling it does not stop the writing."""
+    def put(
+        self, key: str, value: bytes | None, afterwards: Callable[[], None] | None = None
+    ) -> asyncio.Future[None]:
+        """Done when the entry is durable, or has its CacheError; cancelling it does not stop the writing.
+
+        `afterwards` is called then, on any thread, also if the loop was closed meanwhile.
+        """
         future: asyncio.Future[None] = self._loop.create_future()
         if not self._waiting:
             self._loop.call_soon(self._hand_over)
         self._gathered.append((key, value))
         self._waiting.append(future)
+        if afterwards is not None:
+            self._afterwards.append(afterwards)
         return future
 
     def _hand_over(self) -> None:
         entries, self._gathered = self._gathered, []
         waiting, self._waiting = self._waiting, []
+        afterwards, self._afterwards = self._afterwards, []
         try:
             written = self._store.write(entries)
         except CacheError as error:
+            for call in afterwards:
+                call()
             _settle(waiting, [error] * len(waiting))
             return
 
         def tell_loop(written: Written) -> None:
+            for call in afterwards:
+                call()
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile, and with it who waited
                 self._loop.call_soon_threadsafe(_settle_from, waiting, written)
 

@@ -22,7 +22,9 @@ from onetwo_like.errors import UnstorableError
 VERSION = 1
 
 _text = json.encoder.encode_basestring  # in C; with surrogates as they are
-_canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode
+_canonical = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False
+).encode
 
 
 class Keying:
@@ -90,7 +92,12 @@ def plain(value: Any, where: str) -> Any:
 
 
 def _chunk(chunk: Chunk) -> Any:
-    if isinstance(chunk.content, str) and chunk.role is None and not chunk.metadata and chunk.mime_type is None:
+    if (
+        isinstance(chunk.content, str)
+        and chunk.role is None
+        and not chunk.metadata
+        and chunk.mime_type is None
+    ):
         return chunk.content
     fields: dict[str, Any] = {"mime_type": chunk.mime_type, "role": chunk.role}
     fields["metadata"] = plain(chunk.metadata, "metadata") if chunk.metadata else None

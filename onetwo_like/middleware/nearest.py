@@ -8,28 +8,35 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from onetwo_like.middleware.cache import Cache
+    from onetwo_like.middleware.sources import Sources
 
 # Looking at more would take longer than reading the message.
 _LOOK_AT = 20_000
 
 
-def describe_miss(document: str, cache: Cache, described: str) -> str:
+def describe_miss(document: str, sources: Sources, described: str) -> str:
     """The message of a ReplayMiss: what was asked, the nearest recorded request, and the fields that differ."""
     wanted = json.loads(document)
     asked = f"{wanted['operation']}({', '.join(f'{n}={v!r:.80}' for n, v in wanted['arguments'].items())})"
     head = f"not recorded: {asked}, of {described}, sample path {wanted['sample_path']}."
-    found = nearest(wanted, cache)
+    found = nearest(wanted, sources)
+    if gap := sources.gap():
+        head = f"{head} {gap}"
     if found is None:
-        return f"{head} The cache has no request to {wanted['operation']}. Record it first, in mode read_write."
-    lines = [f"  {field}: recorded {old!r:.200}, asked {new!r:.200}" for field, old, new in differences(found, wanted)]
+        return (
+            f"{head} The cache has no request to {wanted['operation']}. Record it first, in mode read_write."
+        )
+    lines = [
+        f"  {field}: recorded {old!r:.200}, asked {new!r:.200}"
+        for field, old, new in differences(found, wanted)
+    ]
     return "\n".join([head, "The nearest recorded request differs in:", *lines])
 
 
-def nearest(wanted: dict[str, Any], cache: Cache) -> dict[str, Any] | None:
+def nearest(wanted: dict[str, Any], sources: Sources) -> dict[str, Any] | None:
     """The recorded request of the same operation with the fewest differing fields, then the most alike text."""
     best: tuple[tuple[int, float], dict[str, Any]] | None = None
-    for entry in itertools.islice(cache.entries(), _LOOK_AT):
+    for entry in itertools.islice(sources.entries(), _LOOK_AT):
         document = entry.document
         if document["operation"] != wanted["operation"]:
             continue
@@ -49,7 +56,7 @@ def differences(recorded: dict[str, Any], wanted: dict[str, Any]) -> list[tuple[
 
 
 def _fields(document: dict[str, Any]) -> dict[str, Any]:
-    fields = {name: value for name, value in document["arguments"].items()}
+    fields: dict[str, Any] = dict(document["arguments"])
     fields |= {f"fingerprint.{name}": value for name, value in document["fingerprint"].items()}
     return fields | {"sample_path": document["sample_path"], "version": document["version"]}
 

@@ -23,8 +23,9 @@ class PerLoop(Generic[T]):
     True
     """
 
-    def __init__(self, make: Callable[[], T]) -> None:
+    def __init__(self, make: Callable[[], T], abandon: Callable[[T], None] | None = None) -> None:
         self._make = make
+        self._abandon = abandon  # called with the value of a loop that has closed
         # Weak keys would never go: what is kept usually refers to its loop.
         self._kept: dict[asyncio.AbstractEventLoop, T] = {}
 
@@ -34,11 +35,15 @@ class PerLoop(Generic[T]):
         try:
             return self._kept[loop]
         except KeyError:
-            for other in self.loops():
-                if other.is_closed():
-                    self._kept.pop(other, None)
+            self.drop_closed()
             value = self._kept[loop] = self._make()
             return value
+
+    def drop_closed(self) -> None:
+        """Forgets the values of loops that have closed; from any thread."""
+        for loop in self.loops():
+            if loop.is_closed() and (value := self._kept.pop(loop, None)) is not None and self._abandon:
+                self._abandon(value)
 
     def loops(self) -> tuple[asyncio.AbstractEventLoop, ...]:
         """The loops that have a value; from any thread."""

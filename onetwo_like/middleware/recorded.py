@@ -37,10 +37,15 @@ class Recorded(NamedTuple):
         about = _about(reply)
         if reply.finish_reason == "length":
             about["mark"] = TRUNCATED
+        elif reply.finish_reason == "refused":
+            about["mark"] = REFUSED
+            about["message"] = f"the model refused: {reply.value!r:.200}"
         return cls(encode(reply.value, types), about, document)
 
     @classmethod
-    def of_failure(cls, error: ContentRefusedError | ParseError, document: str, at: float, took_s: float) -> Self:
+    def of_failure(
+        cls, error: ContentRefusedError | ParseError, document: str, at: float, took_s: float
+    ) -> Self:
         """A refusal, or a reply that was not what was asked for: an answer all the same."""
         about: dict[str, Any] = {"at": at, "took": took_s, "message": str(error)}
         if isinstance(error, ParseError):
@@ -79,8 +84,12 @@ class Recorded(NamedTuple):
         about = self.about
         mark = about.get("mark")
         if mark == REFUSED:
-            where = {name: about.get(name) for name in ("provider", "model", "request_id")}
-            raise ContentRefusedError(about["message"], **where)
+            raise ContentRefusedError(
+                about["message"],
+                provider=about.get("provider"),
+                model=about.get("model"),
+                request_id=about.get("request_id"),
+            )
         value = decode(self.value, types)
         if mark == UNPARSED:
             raise ParseError(about["message"], value)
