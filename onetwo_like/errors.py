@@ -9,10 +9,13 @@
     │   ├── ScopeError                   (RuntimeError)  the registry cannot be changed from here
     │   ├── BudgetExceeded               (RuntimeError)  an `ot.Budget` is spent; `.outcomes` has what there is
     │   ├── TemplateError                (ValueError)    a prompt template is malformed
+    │   ├── FlowError                    (ValueError)    a flow's steps or inputs do not fit together
+    │   ├── WorkflowError                (ValueError)    a workflow's steps do not fit together
     │   └── NetworkRefusedError          (RuntimeError)  under `testing.only_loopback`, something went out
     ├── ParseError                       (ValueError)    a reply is not what was asked for
     ├── DeadlineError                    (TimeoutError)  a bound set by the program has passed
     ├── RunCancelled                     (RuntimeError)  a run was cancelled from outside
+    ├── WorkflowStalled              (RuntimeError)  a workflow has nothing left to do, and has not stopped
     ├── ConsumedError                    (ValueError)    an iterator was given to two runs
     ├── MissingExtraError                (ImportError)   an optional dependency is not installed
     ├── BackendError                                     the provider's fault or refusal
@@ -38,7 +41,10 @@ become text in a prompt or an answer.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any  # a name of this module would be taken for one of its errors
 
 
 class OneTwoError(Exception):
@@ -81,6 +87,14 @@ class TemplateError(ProgramError, ValueError):
     """A prompt template is malformed, or uses a variable that nobody set."""
 
 
+class FlowError(ProgramError, ValueError):
+    """The steps of a flow do not fit together, or it was called with other inputs than it has."""
+
+
+class WorkflowError(ProgramError, ValueError):
+    """The steps of a workflow do not fit together, or one sent what its annotation does not announce."""
+
+
 class NetworkRefusedError(ProgramError, RuntimeError):
     """Where only loopback is allowed, something tried to reach another address."""
 
@@ -99,6 +113,10 @@ class DeadlineError(OneTwoError, TimeoutError):
 
 class RunCancelled(OneTwoError, RuntimeError):
     """A run was cancelled from outside before it had a value."""
+
+
+class WorkflowStalled(OneTwoError, RuntimeError):
+    """A workflow has nothing left to do, and no step has returned `ot.Stop`."""
 
 
 class ConsumedError(OneTwoError, ValueError):

@@ -19,7 +19,7 @@ RetryOn: TypeAlias = type[BaseException] | tuple[type[BaseException], ...] | Cal
 RetryWait: TypeAlias = float | Callable[[int], float]
 
 # What neither another attempt nor another program would help, or whoever cancelled does not want.
-_FINAL = (ProgramError, RunCancelled)
+FINAL = (ProgramError, RunCancelled)
 
 
 class _Method(Kind):
@@ -90,7 +90,7 @@ class _Retry(_Method):
                 with scoped(retries=scope.retries + 1, sample_path=path):
                     return await evaluate_below(held.node)
             except Exception as error:
-                if attempt == n or isinstance(error, _FINAL) or not _matches(error, on):
+                if attempt == n or isinstance(error, FINAL) or not _matches(error, on):
                     raise
                 wait_s = float(wait(attempt)) if callable(wait) else wait
                 attempt += 1
@@ -112,7 +112,7 @@ class _Fallback(_Method):
         held, other = args
         try:
             return await evaluation.value(held.node)
-        except _FINAL:
+        except FINAL:
             raise
         except Exception:  # noqa: BLE001  (whatever went wrong, that is what a fall-back is for)
             if isinstance(other, Held):

@@ -18,7 +18,9 @@ from onetwo_like.errors import ScopeError, UsageError
 
 if TYPE_CHECKING:
     from onetwo_like.core.budget import Spending
+    from onetwo_like.core.checkpoint import Checkpoint
     from onetwo_like.core.events import Watch
+    from onetwo_like.core.inbox import Inbox
     from onetwo_like.core.trace import Span
 
 
@@ -121,7 +123,8 @@ class Scope:
     While a program is being written, the registry is that of `cell`, which may be changed.
     While it runs, `cell` is None and `registry` is the one that the run started with.
     `retries` is how many `retry` it runs within, `batched` whether it runs within a `parallel`
-    that somebody watches.
+    that somebody watches. `checkpoint` is where steps are kept, if they are; `inbox` takes what is sent
+    to a run that is streamed.
     """
 
     __slots__ = (
@@ -129,6 +132,8 @@ class Scope:
         "budget",
         "cache",
         "cell",
+        "checkpoint",
+        "inbox",
         "inside",
         "registry",
         "retries",
@@ -149,6 +154,8 @@ class Scope:
         retries: int = 0,
         budget: Spending | None = None,
         batched: bool = False,
+        checkpoint: Checkpoint | None = None,
+        inbox: Inbox | None = None,
     ) -> None:
         self.cell = cell
         self.registry = registry
@@ -160,6 +167,8 @@ class Scope:
         self.retries = retries
         self.budget = budget
         self.batched = batched
+        self.checkpoint = checkpoint
+        self.inbox = inbox
 
     def but(self, **changes: Any) -> Scope:
         """A copy with some fields changed."""
@@ -174,6 +183,8 @@ class Scope:
             self.retries,
             self.budget,
             self.batched,
+            self.checkpoint,
+            self.inbox,
         )
         for name, value in changes.items():
             setattr(new, name, value)

@@ -3,42 +3,63 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import os
 import threading
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeAlias, TypeVar, overload
 
+from onetwo_like.core.checkpoint import Checkpoint
 from onetwo_like.core.evaluation import PATIENCE_S, Escaped, Node, evaluate
 from onetwo_like.core.events import RunFinished, RunStarted, Watch
 from onetwo_like.core.executable import Executable, require_executable
 from onetwo_like.core.loop import background_loop, process_is_exiting
-from onetwo_like.core.registry import Scope, scope_in_force
+from onetwo_like.core.registry import Scope, scope_in_force, scoped
 from onetwo_like.core.trace import Span
 from onetwo_like.errors import NestedRunError, RunCancelled, UsageError
 
 T = TypeVar("T")
+Folder: TypeAlias = "str | os.PathLike[str]"
 
 # How long a Ctrl-C waits for what runs below it to stop.
 INTERRUPT_PATIENCE_S = 0.5
 
 
 @overload
-def run(e: Executable[T], *, on_event: Callable[[Any], None] | None = ...) -> T: ...
+def run(
+    e: Executable[T], *, on_event: Callable[[Any], None] | None = ..., checkpoint: Folder | None = ...
+) -> T: ...
 @overload
 def run(
-    e: Executable[T], *, enable_tracing: Literal[True], on_event: Callable[[Any], None] | None = ...
+    e: Executable[T],
+    *,
+    enable_tracing: Literal[True],
+    on_event: Callable[[Any], None] | None = ...,
+    checkpoint: Folder | None = ...,
 ) -> tuple[T, Span]: ...
 @overload
-def run(e: Executable[T], *, enable_tracing: bool, on_event: Callable[[Any], None] | None = ...) -> Any: ...
 def run(
-    e: Executable[T], *, enable_tracing: bool = False, on_event: Callable[[Any], None] | None = None
+    e: Executable[T],
+    *,
+    enable_tracing: bool,
+    on_event: Callable[[Any], None] | None = ...,
+    checkpoint: Folder | None = ...,
+) -> Any: ...
+def run(
+    e: Executable[T],
+    *,
+    enable_tracing: bool = False,
+    on_event: Callable[[Any], None] | None = None,
+    checkpoint: Folder | None = None,
 ) -> Any:
     """Executes a program and returns its value; works in scripts, notebook cells and threads.
 
     With `enable_tracing=True` returns (value, trace), a tree of spans. `on_event` is called with
     every event, on the event loop's thread. Interrupting it (Ctrl-C) cancels the program and
-    everything below it; what had been answered is in the cache.
+    everything below it; what had been answered is in the cache. With `checkpoint`, the path of a
+    folder, the steps of workflows are kept there: run again, also after a crash, it continues.
 
     Raises NestedRunError inside an executable, where `await` belongs, and RunCancelled if the
     program cancels itself.
@@ -51,6 +72,9 @@ def run(
     if on_event is not None and not callable(on_event):
         raise UsageError(f"ot.run takes on_event as a function of the event, not {on_event!r:.60}")
     refuse_nested("ot.run(e)", "await e")
+    if checkpoint is not None:
+        with contextlib.closing(Checkpoint(checkpoint)) as kept, scoped(checkpoint=kept):
+            return run(e, enable_tracing=enable_tracing, on_event=on_event)
     scope = scope_in_force.get()
     if not enable_tracing and on_event is None:
         return Run(e, scope).result()

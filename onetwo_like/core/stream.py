@@ -8,11 +8,20 @@ import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from typing import Any, Generic, TypeVar
 
+from onetwo_like.core.checkpoint import Checkpoint
 from onetwo_like.core.evaluation import PATIENCE_S, Escaped, stop
 from onetwo_like.core.events import Dropped
 from onetwo_like.core.executable import Executable, require_executable
-from onetwo_like.core.registry import scope_in_force
-from onetwo_like.core.run import INTERRUPT_PATIENCE_S, Run, refuse_nested, supervised, watched_scope
+from onetwo_like.core.inbox import Inbox
+from onetwo_like.core.registry import Scope, scope_in_force
+from onetwo_like.core.run import (
+    INTERRUPT_PATIENCE_S,
+    Folder,
+    Run,
+    refuse_nested,
+    supervised,
+    watched_scope,
+)
 from onetwo_like.errors import RunCancelled, UsageError
 
 T = TypeVar("T")
@@ -79,8 +88,16 @@ class EventLog:
 class Stream(Generic[T]):
     """A run and its events; see `stream`."""
 
-    def __init__(self, e: Executable[T], only: type | tuple[type, ...] | None, buffer: int) -> None:
+    def __init__(
+        self,
+        e: Executable[T],
+        only: type | tuple[type, ...] | None,
+        buffer: int,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
         self._e = e
+        self._checkpoint = checkpoint
+        self._inbox = Inbox()
         self._only = only
         self._log = EventLog(buffer)
         self._run: Run | None = None
@@ -91,8 +108,7 @@ class Stream(Generic[T]):
     def __enter__(self) -> Stream[T]:
         refuse_nested("with ot.stream(e)", "async with ot.stream(e)")
         self._refuse_twice()
-        scope, _ = watched_scope(scope_in_force.get(), self._log.append, False)
-        self._run = Run(self._e, scope, self._log.end)
+        self._run = Run(self._e, self._scope(), self._ended)
         self._run.start()
         return self
 
@@ -144,15 +160,15 @@ class Stream(Generic[T]):
 
     async def __aenter__(self) -> Stream[T]:
         self._refuse_twice()
-        scope, _ = watched_scope(scope_in_force.get(), self._log.append, False)
-        self._task = asyncio.get_running_loop().create_task(_kept(self._e, scope), name=self._e.kind.name)
+        body = _kept(self._e, self._scope())
+        self._task = asyncio.get_running_loop().create_task(body, name=self._e.kind.name)
         self._task.add_done_callback(self._end)
         return self
 
     def _end(self, task: asyncio.Task[T]) -> None:
         if not task.cancelled():
             task.exception()
-        self._log.end()
+        self._ended()
 
     async def __aexit__(self, *_exc: object) -> None:
         assert self._task is not None
@@ -197,6 +213,21 @@ class Stream(Generic[T]):
                 return await self._value_async()
         await asyncio.wait([self._task])
         return _value(self._task)
+
+    # From both
+
+    def send(self, event: object) -> None:
+        """Answers an `ot.receive` of the run with an event; kept for the next one of its type if none waits."""
+        self._inbox.send(event)
+
+    def _scope(self) -> Scope:
+        scope, _ = watched_scope(scope_in_force.get(), self._log.append, False)
+        return scope.but(inbox=self._inbox, checkpoint=self._checkpoint or scope.checkpoint)
+
+    def _ended(self) -> None:
+        if self._checkpoint is not None:
+            self._checkpoint.close()
+        self._log.end()
 
     def _wanted(self, event: object) -> bool:
         return self._only is None or isinstance(event, (self._only, Dropped))
@@ -243,7 +274,11 @@ def _value(task: asyncio.Task[T]) -> T:
 
 
 def stream(
-    e: Executable[T], *, only: type | tuple[type, ...] | None = None, buffer: int = 100_000
+    e: Executable[T],
+    *,
+    only: type | tuple[type, ...] | None = None,
+    buffer: int = 100_000,
+    checkpoint: Folder | None = None,
 ) -> Stream[T]:
     """Executes a program and gives its events while it runs, then its value as `.result`.
 
@@ -251,6 +286,7 @@ def stream(
     block early cancels the run. Any number of readers see every event in emission order, each
     from the oldest one kept; `only` filters by class. A slow reader never holds up the run: one
     that falls more than `buffer` events behind loses the oldest, and sees one `Dropped(count)`.
+    `.send(event)` answers an `ot.receive`, from any thread; `checkpoint` is as for `ot.run`.
 
     >>> from onetwo_like import ot
     >>> @ot.make_executable
@@ -266,4 +302,4 @@ def stream(
     require_executable(e, "ot.stream")
     if not isinstance(buffer, int) or isinstance(buffer, bool) or buffer < 1:
         raise UsageError(f"ot.stream takes buffer as a number of events, at least 1, not {buffer!r}")
-    return Stream(e, only, buffer)
+    return Stream(e, only, buffer, None if checkpoint is None else Checkpoint(checkpoint))
