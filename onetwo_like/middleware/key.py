@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -68,6 +69,10 @@ def key_of(document: str) -> str:
 
 def plain(value: Any, where: str) -> Any:
     """The value as JSON that says what it is, with bytes by their hash."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UnstorableError(
+            f"{value!r} in {where.strip(':')} cannot be part of a cache key: it equals nothing"
+        )
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, tuple | list):
@@ -81,7 +86,12 @@ def plain(value: Any, where: str) -> Any:
     if isinstance(value, bytes):
         return _hashed(value)
     if isinstance(value, Mapping):
-        return {str(k): plain(v, where) for k, v in value.items()}
+        if all(type(name) is str for name in value):
+            return {name: plain(item, where) for name, item in value.items()}
+        pairs = [[plain(name, where), plain(item, where)] for name, item in value.items()]
+        return {"$dict": sorted(pairs, key=_canonical)}  # 1 and "1" are two keys
+    if isinstance(value, frozenset):
+        return {"$set": sorted([plain(item, where) for item in value], key=_canonical)}
     described = getattr(value, "__cache_key__", None)
     if described is not None:
         return plain(described(), where)
