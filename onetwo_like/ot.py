@@ -38,10 +38,18 @@ from onetwo_like.core.stream import stream
 
 if TYPE_CHECKING:
     from onetwo_like.builtins.composables import make_composable
+    from onetwo_like.flows.each import each
+    from onetwo_like.flows.flow import Flow
+    from onetwo_like.flows.history import History
+    from onetwo_like.flows.prompt import prompt
     from onetwo_like.middleware.cache import Cache, caching
 
 # Where the names are that are loaded on first use.
 _LATE = {
+    "Flow": "onetwo_like.flows.flow",
+    "History": "onetwo_like.flows.history",
+    "each": "onetwo_like.flows.each",
+    "prompt": "onetwo_like.flows.prompt",
     "Cache": "onetwo_like.middleware.cache",
     "caching": "onetwo_like.middleware.cache",
     "make_composable": "onetwo_like.builtins.composables",
@@ -58,7 +66,9 @@ __all__ = [
     "Dropped",
     "Event",
     "Executable",
+    "Flow",
     "Handler",
+    "History",
     "ItemFinished",
     "Message",
     "Middleware",
@@ -80,10 +90,12 @@ __all__ = [
     "__version__",
     "caching",
     "copy_registry",
+    "each",
     "emit",
     "make_composable",
     "make_executable",
     "parallel",
+    "prompt",
     "repeat",
     "run",
     "set_registry",

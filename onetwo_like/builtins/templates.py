@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jinja2
-from jinja2 import nodes
+from jinja2 import meta, nodes
 from jinja2.sandbox import SandboxedFormatter
 
 from onetwo_like.builtins.context import Draft
@@ -22,13 +22,17 @@ from onetwo_like.errors import OneTwoError, TemplateError
 
 
 class JinjaTemplate:
-    """A Jinja template, checked and compiled; a TemplateError, with its line, if it is malformed."""
+    """A Jinja template, checked and compiled; a TemplateError, with its line, if it is malformed.
+
+    `variables` are the names that it reads and neither sets nor stores, line by line.
+    """
 
     def __init__(self, source: str) -> None:
-        self._source = source
+        self.source = source
         try:
             tree = environment().parse(source)
             self._check(tree)
+            self.variables = _variables(tree)
             self._template = environment().from_string(tree)
         except jinja2.TemplateSyntaxError as error:
             raise self._error(error.lineno, error.message or "malformed") from None
@@ -53,7 +57,7 @@ class JinjaTemplate:
                 raise self._error(call.lineno, f"{name} has no option {keyword.key!r}{meant}")
 
     def _error(self, line: int | None, what: str) -> TemplateError:
-        lines = self._source.splitlines()
+        lines = self.source.splitlines()
         if line is None or not 0 < line <= len(lines):
             return TemplateError(f"template: {what}")
         return TemplateError(f"template, line {line}, {lines[line - 1].strip()!r:.80}: {what}")
@@ -88,6 +92,26 @@ class JinjaTemplate:
                 line = self._template.get_corresponding_lineno(trace.tb_lineno)
             trace = trace.tb_next
         return line
+
+
+def _variables(tree: nodes.Template) -> tuple[str, ...]:
+    called = {id(call.node) for call in tree.find_all(nodes.Call)}
+    functions = {*operations(), "store"}
+    read = [
+        name.name
+        for name in sorted(tree.find_all(nodes.Name), key=lambda name: name.lineno)
+        if name.ctx == "load" and not (id(name) in called and name.name in functions)
+    ]
+    stored = {
+        call.args[0].value
+        for call in tree.find_all(nodes.Call)
+        if isinstance(call.node, nodes.Name)
+        and call.node.name == "store"
+        and call.args
+        and isinstance(call.args[0], nodes.Const)
+    }
+    free = meta.find_undeclared_variables(tree) - stored
+    return tuple(dict.fromkeys([name for name in read if name in free]))
 
 
 @functools.lru_cache(maxsize=1024)
