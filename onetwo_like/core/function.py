@@ -69,7 +69,8 @@ class Function(Kind):
 
     async def _watched(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         tracing = scope.watch is not None and scope.watch.tracing
-        span = Span(self.name, scope.span, scope.sample_path, (args, kwargs) if tracing else None, tracing)
+        given = (args, kwargs) if tracing else None
+        span = Span(self.name, scope.span, scope.sample_path, given, tracing, self._by_name)
         token = scope_in_force.set(scope.but(span=span))
         try:
             value = await self._body(args, kwargs)
@@ -81,6 +82,10 @@ class Function(Kind):
             return value
         finally:
             put_back(token)
+
+    def _by_name(self, given: tuple[tuple[Any, ...], dict[str, Any] | None]) -> dict[str, Any]:
+        """The arguments under the names of the parameters, as a trace shows them."""
+        return dict(_signature(self.function).bind(*given[0], **(given[1] or {})).arguments)
 
     async def _body(self, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         function = self.function

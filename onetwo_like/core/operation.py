@@ -276,6 +276,8 @@ class Operation(Kind, Generic[P, T]):
                 emit_text(reply.value, reply.replayed)  # who did not stream is one delta at the end
         except BaseException as error:
             span.finish(error=error)
+            if not binding.derived and isinstance(error, Exception):
+                span.cache = "failed"
             if telling:
                 watch.publish(CallFinished(self.name, error=error, origin=span))
             raise

@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from onetwo_like.core.frozen import copied
 from onetwo_like.core.request import Reply, SamplePath, Usage
+
+if TYPE_CHECKING:
+    from onetwo_like.core.trace_diff import TraceDiff
+
+
+class Total(NamedTuple):
+    """What the calls of a trace come to.
+
+    `made`, `replayed` and `failed` add up to `calls`. `cost` (US dollars) is what the calls cost when
+    they were made, `paid` what of it was paid in this run; both are None if no call says.
+    """
+
+    calls: int
+    made: int
+    replayed: int
+    failed: int
+    input_tokens: int
+    output_tokens: int
+    cost: float | None
+    paid: float | None
 
 
 class Span:
     """One call of an executable or a built-in: what went in, what came out, and how long it took.
 
-    `start` is in epoch seconds, `duration` in seconds. `cache` is "hit" where the reply was
-    replayed, "made" where a backend was asked, and None where no model was involved. A built-in that
-    was derived has neither that nor `usage`: they are of the calls below it.
+    `start` is in epoch seconds, `duration` in seconds (None while it runs); `waiting` is how much of it
+    went by waiting for a rate limit, for a place among those under way, or for the next attempt of
+    `attempts`. `inputs` are by name. `cache` is "hit" where the reply was replayed, "made" where a
+    backend answered, "failed" where none did, and None where no model was involved. A built-in that was derived has neither
+    that nor `usage` nor `cost` (US dollars): they are of the calls below it.
     """
 
     __slots__ = (
         "_began",
+        "_by_name",
+        "_inputs",
         "_kept",
         "_path",
         "attempts",
@@ -27,7 +52,6 @@ class Span:
         "children",
         "duration",
         "error",
-        "inputs",
         "name",
         "output",
         "parent",
@@ -39,13 +63,20 @@ class Span:
     )
 
     def __init__(
-        self, name: str, parent: Span | None, sample_path: SamplePath, inputs: Any, kept: bool
+        self,
+        name: str,
+        parent: Span | None,
+        sample_path: SamplePath,
+        inputs: Any,
+        kept: bool,
+        by_name: Callable[[Any], dict[str, Any]] | None = None,
     ) -> None:
         self.name = name
         self.parent = parent
         self.sample_path = sample_path
         # A copy: a body may change the lists that it was given.
-        self.inputs = copied(inputs) if kept else None
+        self._inputs = copied(inputs) if kept else None
+        self._by_name = by_name
         self._kept = kept
         self.output: Any = None
         self.error: BaseException | None = None
@@ -61,6 +92,18 @@ class Span:
         self._began = time.perf_counter()
         if kept and parent is not None:
             parent.children.append(self)
+
+    @property
+    def inputs(self) -> Any:
+        """The arguments by name; None for what takes none, such as the run itself."""
+        if self._inputs is None or self._by_name is None:
+            return self._inputs
+        return self._by_name(self._inputs)
+
+    @property
+    def cost(self) -> float | None:
+        """What the call cost when it was made, in US dollars; None if nobody said."""
+        return None if self.usage is None else self.usage.cost
 
     @property
     def path(self) -> str:
@@ -88,28 +131,81 @@ class Span:
 
     def walk(self) -> list[Span]:
         """This span and all below it, parents first."""
-        return [span for _, span in self._walk()]
+        return [span for _, span in self.levels()]
 
-    def _walk(self) -> Iterator[tuple[int, Span]]:
-        """(depth, span) of this span and all below it."""
+    def levels(self) -> Iterator[tuple[int, Span]]:
+        """(depth, span) of this span and all below it, parents first."""
         waiting = [(0, self)]
         while waiting:
             depth, span = waiting.pop()
             yield depth, span
             waiting.extend((depth + 1, child) for child in reversed(span.children))
 
+    def total(self) -> Total:
+        """What all calls in this span come to."""
+        calls = [span for span in self.walk() if span.cache is not None]
+        usages = [span.usage for span in calls if span.usage is not None]
+        return Total(
+            len(calls),
+            sum([span.cache == "made" for span in calls]),
+            sum([span.cache == "hit" for span in calls]),
+            sum([span.cache == "failed" for span in calls]),
+            sum([usage.input_tokens or 0 for usage in usages]),
+            sum([usage.output_tokens or 0 for usage in usages]),
+            _sum([span.cost for span in calls]),
+            _sum([0.0 if span.cache == "hit" and span.cost is not None else span.cost for span in calls]),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """This span and all below it as plain data, which `json.dump` takes; see `from_dict`."""
+        from onetwo_like.core.trace_json import to_dict
+
+        return to_dict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Span:
+        """The trace that `to_dict` described: values as plain data, errors with their class's name.
+
+        Raises UsageError if that is not what the data is.
+        """
+        from onetwo_like.core.trace_json import from_dict
+
+        return from_dict(data)
+
+    def to_html(self, path: str | os.PathLike[str]) -> None:
+        """Writes one page that needs nothing else: the tree, a time line, a search, all prompts and answers."""
+        from onetwo_like.core.trace_html import page
+
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(page(self))
+
+    def _repr_html_(self) -> str:
+        from onetwo_like.core.trace_html import frame
+
+        return frame(self)
+
+    def diff(self, other: Span) -> TraceDiff:
+        """Where another run parts from this one; prints side by side, and is false if it nowhere does.
+
+        >>> from onetwo_like import ot
+        >>> double = ot.make_executable(lambda x: 2 * x, name="double")
+        >>> traces = [ot.run(double(x), enable_tracing=True)[1] for x in (1, 2)]
+        >>> [(parting.path, parting.what) for parting in traces[0].diff(traces[1])]
+        [('', 'output'), ('double', 'inputs, output')]
+        """
+        from onetwo_like.core.trace_diff import TraceDiff
+
+        return TraceDiff(self, other)
+
     def __repr__(self) -> str:
         return f"<Span {self.path or 'run'}: {len(self.children)} children>"
 
     def __str__(self) -> str:
-        lines = []
-        for depth, span in self._walk():
-            took = "running" if span.duration is None else f"{span.duration * 1000:.1f} ms"
-            cache = f", {span.cache}" if span.cache else ""
-            outcome = (
-                f" -> {span.output!r:.60}"
-                if span.error is None
-                else f" !! {type(span.error).__name__}: {span.error}"
-            )
-            lines.append(f"{'  ' * depth}{span.name or 'run'} ({took}{cache}){outcome}")
-        return "\n".join(lines)
+        from onetwo_like.core.trace_text import text
+
+        return text(self)
+
+
+def _sum(costs: list[float | None]) -> float | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known else None

@@ -24,7 +24,7 @@ class TestTree:
         value, trace = traced(ask("hi", n=2))
         [body] = trace.children
         assert (trace.name, trace.output, trace.duration > 0) == ("", value, True)
-        assert (body.name, body.inputs, body.output) == ("ask", (("hi", 2), None), ["HI", "HI"])
+        assert (body.name, body.inputs, body.output) == ("ask", {"prompt": "hi", "n": 2}, ["HI", "HI"])
         for call in body.children:
             assert (call.name, call.inputs, call.output) == ("generate_text", {"prompt": "hi"}, "HI")
             assert (call.usage, call.cache, call.error) == (ot.Usage(1, 2), "made", None)
@@ -64,7 +64,7 @@ class TestTree:
 
         value, trace = ot.run(grow(["given"]), enable_tracing=True)
         value.append("afterwards")
-        assert trace.children[0].inputs == ((["given"],), None)
+        assert trace.children[0].inputs == {"items": ["given"]}
         assert trace.children[0].output == trace.output == ["given", "grown"]
 
     def test_what_is_streamed_inside_is_part_of_it(self):
@@ -134,8 +134,8 @@ class TestText:
             "        ",
         ]
         assert lines[0].startswith("run (")
-        assert lines[-1].startswith("        generate_text (")
-        assert lines[-1].endswith("made) -> 'A'")
+        assert lines[-1].startswith("        generate_text prompt='a' (")
+        assert lines[-1].endswith("made, 1 + 2 tokens) -> 'A'")
 
     def test_an_error_and_what_still_runs_are_shown(self):
         @ot.make_executable
