@@ -105,7 +105,10 @@ CALLS = {
         lambda: Scripted([], name="golden", temperature=0.5),
     ),
     "a function with a fingerprint": (lambda: llm.generate_text("Hi"), "yes-man"),
-    "the embedded model": (lambda: llm.generate_text("Hi", seed=1), lambda: NGram(order=2)),
+    "the embedded model": (
+        lambda: llm.generate_text("Hi", seed=1),
+        lambda: NGram(2, "Nice is a city. Nice is by the sea."),
+    ),
     "a provider's model": (lambda: llm.generate_text("Hi"), openai),
     "a server of one's own": (lambda: llm.chat("Hi"), lambda: openai(base_url="http://127.0.0.1:8000/v1")),
     "a server with a name": (
