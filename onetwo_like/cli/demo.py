@@ -78,8 +78,10 @@ def _demo(arguments: argparse.Namespace) -> int:
     asked = _limited(countries(), arguments.limit)
     if not agreed(_plan(choices, asked, arguments.cache), yes=arguments.yes):
         return 0
-    print(f"Two questions about each of {len(asked)} countries: its capital, then the currency of that city.")
     with ot.Cache(arguments.cache) as cache:
+        print(
+            f"Two questions about each of {len(asked)} countries: its capital, then the currency of that city."
+        )
         first = _compared(choices, asked, cache)
         print(f"\nThe first run; replies are recorded in {arguments.cache}\n\n{_table(first, asked)}")
         print("Replayed: was recorded before, or is identical to a call that was made.")
@@ -87,11 +89,9 @@ def _demo(arguments: argparse.Namespace) -> int:
         # In this mode no backend can be called, so nothing is spent even if something is wrong here.
         again = _compared(choices, asked, cache.scope("replay"))
         print(f"\nThe same again, from what was recorded\n\n{_table(again, asked)}")
-    made = sum(row.made for row in again)
-    same = [row.answers for row in first] == [row.answers for row in again]
-    replayed = sum(row.replayed for row in again)
-    print(f"\n{made} calls made, {replayed} replayed; results {'identical' if same else 'DIFFERENT'}.")
-    return 0 if same and made == 0 else 1
+    said, code = conclusion(first, again)
+    print(f"\n{said}")
+    return code
 
 
 def _choices(written: list[str], base_url: str | None) -> list[Choice]:
@@ -157,6 +157,14 @@ def _of_all(asked: Sequence[Country], advance: Callable[[], object]) -> ot.Execu
 async def _timed(program: ot.Executable[list[tuple[str, str]]]) -> tuple[list[tuple[str, str]], float]:
     began = time.perf_counter()
     return await program, time.perf_counter() - began
+
+
+def conclusion(first: Sequence[Row], again: Sequence[Row]) -> tuple[str, int]:
+    """What is to be said of the second run, and the exit code: 0 if it replayed the first."""
+    made, replayed = sum(row.made for row in again), sum(row.replayed for row in again)
+    same = [row.answers for row in first] == [row.answers for row in again]
+    told = f"{made} calls made, {replayed} replayed; results {'identical' if same else 'DIFFERENT'}."
+    return told, 0 if same and made == 0 else 1
 
 
 # Counting what is right

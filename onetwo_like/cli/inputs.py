@@ -71,7 +71,9 @@ def _read(name: str, text: str, wanted: Any) -> Any:
     try:
         adapter = pydantic.TypeAdapter(wanted)
     except pydantic.PydanticUserError:
-        raise UsageError(f"--input {name}: what is of type {_name(wanted)} cannot be given on the command line") from None
+        raise UsageError(
+            f"--input {name}: what is of type {_name(wanted)} cannot be given on the command line"
+        ) from None
     try:
         return adapter.validate_json(text)
     except pydantic.ValidationError:

@@ -96,13 +96,18 @@ def found(program: str) -> object:
 def _imported(path: Path) -> ModuleType:
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    name = path.stem
+    if (taken := sys.modules.get(name)) is not None and getattr(taken, "__file__", "") != os.path.abspath(
+        path
+    ):
+        name += "_program"  # a file called json.py does not take the place of that module
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None, path
     assert spec.loader is not None, path
     module = importlib.util.module_from_spec(spec)
     # As Python itself does for a script: the file can import its neighbours, and is found by its name.
     sys.path.insert(0, os.path.abspath(path.parent))
-    sys.modules[path.stem] = module
+    sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
     except OneTwoError:
@@ -116,7 +121,7 @@ def _where(error: Exception, path: Path) -> str:
     """The error as one line, with the line of the file that it came from."""
     line = error.lineno if isinstance(error, SyntaxError) else None
     for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename == str(path):
+        if frame.filename == os.path.abspath(path):
             line = frame.lineno
     message = error.msg if isinstance(error, SyntaxError) else error
     return f"{type(error).__name__}: {message}" + (f" (line {line})" if line else "")
