@@ -53,7 +53,7 @@ class Executable(Node, Generic[T]):
         >>> from onetwo_like.testing import Scripted
         >>> from onetwo_like.builtins import llm
         >>> with ot.RegistryContext():
-        ...     Scripted(["42"]).register()
+        ...     _ = Scripted(["42"]).register()
         ...     ot.run(llm.generate_text("6 x 7 = ").map(int))
         42
         """
