@@ -41,11 +41,21 @@ if TYPE_CHECKING:
     from onetwo_like.flows.each import each
     from onetwo_like.flows.flow import Flow
     from onetwo_like.flows.history import History
+    from onetwo_like.flows.messages import attempt, receive, send
     from onetwo_like.flows.prompt import prompt
+    from onetwo_like.flows.step import First, Stop, step
+    from onetwo_like.flows.workflow import Workflow
     from onetwo_like.middleware.cache import Cache, caching
 
 # Where the names are that are loaded on first use.
 _LATE = {
+    "First": "onetwo_like.flows.step",
+    "Stop": "onetwo_like.flows.step",
+    "Workflow": "onetwo_like.flows.workflow",
+    "attempt": "onetwo_like.flows.messages",
+    "receive": "onetwo_like.flows.messages",
+    "send": "onetwo_like.flows.messages",
+    "step": "onetwo_like.flows.step",
     "Flow": "onetwo_like.flows.flow",
     "History": "onetwo_like.flows.history",
     "each": "onetwo_like.flows.each",
@@ -66,6 +76,7 @@ __all__ = [
     "Dropped",
     "Event",
     "Executable",
+    "First",
     "Flow",
     "Handler",
     "History",
@@ -84,10 +95,13 @@ __all__ = [
     "RunStarted",
     "StepFinished",
     "StepStarted",
+    "Stop",
     "TextDelta",
     "Update",
     "Usage",
+    "Workflow",
     "__version__",
+    "attempt",
     "caching",
     "copy_registry",
     "each",
@@ -96,9 +110,12 @@ __all__ = [
     "make_executable",
     "parallel",
     "prompt",
+    "receive",
     "repeat",
     "run",
+    "send",
     "set_registry",
+    "step",
     "stream",
     "with_current_registry",
     "with_registry",

@@ -18,13 +18,12 @@ class Inbox:
     def send(self, event: object, *, again: bool = False) -> None:
         """Gives the event to the first who waits for its type, or keeps it; first of all if it was sent before."""
         with self._lock:
-            for i, (kinds, answer) in enumerate(self._waiting):
-                if isinstance(event, kinds):
-                    del self._waiting[i]
-                    break
-            else:
+            waiting = next((each for each in self._waiting if isinstance(event, each[0])), None)
+            if waiting is None:
                 self._kept.insert(0 if again else len(self._kept), event)
                 return
+            self._waiting.remove(waiting)
+        answer = waiting[1]
         loop = answer.get_loop()
         if _is_running_here(loop):
             self._deliver(event, answer)
