@@ -84,7 +84,7 @@ def _demo(arguments: argparse.Namespace) -> int:
         )
         first = _compared(choices, asked, cache)
         print(f"\nThe first run; replies are recorded in {arguments.cache}\n\n{_table(first, asked)}")
-        print("Replayed: was recorded before, or is identical to a call that was made.")
+        print("Replayed calls were recorded before, or are identical to one that was made.")
         _show_a_difference(first, asked)
         # In this mode no backend can be called, so nothing is spent even if something is wrong here.
         again = _compared(choices, asked, cache.scope("replay"))
