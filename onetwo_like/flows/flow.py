@@ -40,7 +40,7 @@ class Flow:
     {'area': 6.0, 'price': 12.0}
     """
 
-    __slots__ = ("__weakref__", "_optional", "inputs", "keeps", "sources", "steps", "users")
+    __slots__ = ("__weakref__", "_optional", "inputs", "keeps", "sources", "steps", "users", "waiting")
 
     steps: Mapping[str, Step]
     """The steps by name, in the order given; each has `.kind`, `.needs` and `.maps`."""
@@ -53,6 +53,9 @@ class Flow:
 
     users: Mapping[str, tuple[str, ...]]
     """For each step and input, the steps that take its value."""
+
+    waiting: Mapping[str, int]
+    """For each step, how many other steps it waits for."""
 
     keeps: bool
     """Whether its calls give an Outcome for every step, see `on_error`."""
@@ -79,7 +82,9 @@ class Flow:
                 users.setdefault(source, []).append(name)
         self.users = {name: tuple(using) for name, using in users.items()}
         self.inputs = tuple([name for name in self.users if name not in steps])
-        cycle = cycle_in(self._step_sources())
+        needs = self._step_sources()
+        self.waiting = {name: len(sources) for name, sources in needs.items()}
+        cycle = cycle_in(needs)
         if cycle is not None:
             raise FlowError(f"these steps need each other, so none can be first: {' -> '.join(cycle)}")
         self._optional = frozenset(
@@ -215,9 +220,9 @@ class Nested(Step):
             [need for step in flow.steps.values() for need in step.needs if need.source in flow.inputs]
         )
 
-    async def run(self, values: Mapping[str, Any], place: Place) -> Any:
-        inputs = {name: values[name] for name in self.flow.inputs if name in values}
-        return await FlowRun(self.flow, inputs, place.evaluation, place.path).run()
+    async def run(self, place: Place, name: str) -> Any:
+        inputs = {source: place.values[source] for source in self.flow.inputs if source in place.values}
+        return await FlowRun(self.flow, inputs, place.evaluation, place.prefix + name).run()
 
 
 def _step(given: Any, name: str) -> Step:

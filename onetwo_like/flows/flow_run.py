@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
 from onetwo_like.core.evaluation import (
-    Escaped,
     Evaluation,
     Kind,
     Node,
     cancelled_inside,
-    raise_failure,
     shown_arguments,
     stop,
 )
@@ -22,7 +19,7 @@ from onetwo_like.core.outcome import Outcome
 from onetwo_like.core.registry import Scope, scope_in_force, scoped
 from onetwo_like.core.trace import Span
 from onetwo_like.errors import DeadlineError, ProgramError, RunCancelled
-from onetwo_like.flows.flow_steps import Place, Step, note_where
+from onetwo_like.flows.flow_steps import Step, note_where
 
 
 class Plan(Protocol):
@@ -36,6 +33,11 @@ class Plan(Protocol):
     @property
     def sources(self) -> Mapping[str, tuple[str, ...]]:
         """For each step, the steps and inputs that it takes a value from."""
+        ...
+
+    @property
+    def waiting(self) -> Mapping[str, int]:
+        """For each step, how many other steps it waits for."""
         ...
 
     @property
@@ -62,73 +64,91 @@ class FlowRun:
         self.prefix = f"{path}/" if path else ""
         self.loop = asyncio.get_running_loop()
         self.scope = scope_in_force.get()
-        self.values = {name: value for name, value in inputs.items() if not isinstance(value, Node)}
-        self.programs = {name: value for name, value in inputs.items() if isinstance(value, Node)}
-        self.waiting = {
-            name: sum(source in flow.steps or source in self.programs for source in sources)
-            for name, sources in flow.sources.items()
-        }
-        self.tasks: set[asyncio.Task[Any]] = set()
+        self.values = dict(inputs)
+        self.waiting = dict(flow.waiting)
+        self.tasks: dict[str, asyncio.Task[None]] = {}
         self.over: asyncio.Future[None] = self.loop.create_future()
-        self.failed: asyncio.Task[Any] | None = None
+        self.failure: BaseException | None = None
         self.failures: dict[str, BaseException] = {}
 
     async def run(self) -> dict[str, Any]:
         """The value of every step by name; where the flow keeps failures, its Outcome."""
+        programs = {name: value for name, value in self.values.items() if isinstance(value, Node)}
+        for name in programs:
+            del self.values[name]
+            for user in self.flow.users[name]:
+                self.waiting[user] += 1
         try:
-            for name, node in self.programs.items():
+            for name, node in programs.items():
                 self._start(name, self._input(name, node))
             for name in [name for name, count in self.waiting.items() if count == 0]:
                 self._start(name, self._step(name))
             await self.over
         finally:
             if self.tasks:
-                await stop(list(self.tasks))
-        raise_failure(self.failed)
+                await stop(list(self.tasks.values()))
+        if self.failure is not None:
+            raise self.failure
         if self.flow.keeps:
             return {name: self._outcome(name) for name in self.flow.steps}
         return {name: self.values[name] for name in self.flow.steps}
 
-    def _start(self, name: str, body: Coroutine[Any, Any, Any]) -> None:
-        task = self.loop.create_task(body, name=name)
-        self.tasks.add(task)
-        task.add_done_callback(functools.partial(self._ended, name))
+    def _start(self, name: str, body: Coroutine[Any, Any, None]) -> None:
+        # Not by `create_task`, which first makes up a name.
+        self.tasks[name] = asyncio.Task(body, loop=self.loop, name=name)
 
-    def _ended(self, name: str, task: asyncio.Task[Any]) -> None:
-        self.tasks.discard(task)
-        error = cancelled_inside(task) if task.cancelled() else task.exception()
+    # How a step ends. Its task itself says so, and starts what has waited for it: a callback of the
+    # task would do that one turn of the loop later.
+
+    def _made(self, name: str, value: Any) -> None:
         if self.over.done():
             return
-        if error is None:
-            self.values[name] = task.result()
-            waiting = self.waiting
-            for user in self.flow.users[name]:
-                waiting[user] -= 1
-                if waiting[user] == 0:
-                    self._start(user, self._step(user))
-        elif self.flow.keeps and not isinstance(error, Escaped | ProgramError):
-            self.failures[name] = error
-        else:
-            self.failed = task
-        if self.failed is not None or not self.tasks:
+        self.values[name] = value
+        del self.tasks[name]
+        waiting = self.waiting
+        for user in self.flow.users[name]:
+            waiting[user] -= 1
+            if waiting[user] == 0:
+                self._start(user, self._step(user))
+        if not self.tasks:
             self.over.set_result(None)
 
-    # One step
+    def _failed(self, name: str, error: BaseException) -> None:
+        if self.over.done():
+            return
+        del self.tasks[name]
+        if self.flow.keeps and isinstance(error, Exception) and not isinstance(error, ProgramError):
+            self.failures[name] = error
+        else:
+            self.failure = error
+        if self.failure is not None or not self.tasks:
+            self.over.set_result(None)
 
-    async def _step(self, name: str) -> Any:
+    # What a step does
+
+    async def _step(self, name: str) -> None:
         step = self.flow.steps[name]
-        place = Place(self.prefix + name, self.evaluation)
         try:
             if self.scope.watch is None:
-                return await step.run(self.values, place)
-            return await self._watched(name, step, place)
-        except (SystemExit, KeyboardInterrupt) as error:
-            raise Escaped(error) from None
-        except Exception as error:
-            note_where(error, place.path)
-            raise
+                value = await step.run(self, name)
+            else:
+                value = await self._watched(name, step)
+        except asyncio.CancelledError:
+            if self.over.done():
+                raise  # the whole run is being stopped
+            self._failed(name, cancelled_inside(self.tasks[name]))
+        except (
+            Exception,
+            SystemExit,
+            KeyboardInterrupt,
+        ) as error:  # raised where the flow was called, as it is
+            if isinstance(error, Exception):
+                note_where(error, self.prefix + name)
+            self._failed(name, error)
+        else:
+            self._made(name, value)
 
-    async def _watched(self, name: str, step: Step, place: Place) -> Any:
+    async def _watched(self, name: str, step: Step) -> Any:
         scope = self.scope
         watch = scope.watch
         assert watch is not None
@@ -138,7 +158,7 @@ class FlowRun:
         scope_in_force.set(scope.but(span=span))  # the task's own, so nobody needs it put back
         watch.publish(StepStarted(name, origin=span))
         try:
-            value = await step.run(values, place)
+            value = await step.run(self, name)
         except BaseException as error:
             span.finish(error=error)
             watch.publish(StepFinished(name, error=error, origin=span))
@@ -147,14 +167,21 @@ class FlowRun:
         watch.publish(StepFinished(name, value, origin=span))
         return value
 
-    async def _input(self, name: str, node: Node) -> Any:
+    async def _input(self, name: str, node: Node) -> None:
         try:
-            return await self.outer.value(node)
-        except (SystemExit, KeyboardInterrupt) as error:
-            raise Escaped(error) from None
-        except Exception as error:
-            error.add_note(f"in the input {name} of a flow")
-            raise
+            value = await self.outer.value(node)
+        except asyncio.CancelledError:
+            raise  # of the whole run: a program that cancels itself is a RunCancelled
+        except (
+            Exception,
+            SystemExit,
+            KeyboardInterrupt,
+        ) as error:  # raised where the flow was called, as it is
+            if isinstance(error, Exception):
+                error.add_note(f"in the input {name} of a flow")
+            self._failed(name, error)
+        else:
+            self._made(name, value)
 
     # Outcomes
 
