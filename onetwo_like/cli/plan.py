@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from onetwo_like import ot
 from onetwo_like.cli.options import Choice
 from onetwo_like.core.registry import Binding
 from onetwo_like.core.request import Handler, Reply, Request
+from onetwo_like.middleware.disk_folder import cache_folder
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def agreed(parts: Sequence[Part], *, yes: bool) -> bool:
 
 def recorded(programs: Sequence[ot.Executable[Any]], choice: Choice, path: str) -> int:
     """How many calls of these programs are recorded in the cache at `path`, found without making any."""
-    if not os.path.exists(path):
+    if not cache_folder(path).exists():  # nor make it, before anybody has agreed
         return 0
     with ot.Cache(path, mode="replay") as cache:
         counting = _Counting(cache)
