@@ -38,6 +38,7 @@ from onetwo_like.core.stream import stream
 
 if TYPE_CHECKING:
     from onetwo_like.builtins.composables import make_composable
+    from onetwo_like.core.plan import Plan
     from onetwo_like.flows.each import each
     from onetwo_like.flows.flow import Flow
     from onetwo_like.flows.history import History
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
 
 # Where the names are that are loaded on first use.
 _LATE = {
+    "Plan": "onetwo_like.core.plan",
     "First": "onetwo_like.flows.step",
     "Stop": "onetwo_like.flows.step",
     "Workflow": "onetwo_like.flows.workflow",
@@ -85,6 +87,7 @@ __all__ = [
     "Middleware",
     "Outcome",
     "Paced",
+    "Plan",
     "Progress",
     "Registry",
     "RegistryContext",

@@ -251,7 +251,10 @@ class Operation(Kind, Generic[P, T]):
         if scope.budget is not None and not binding.derived:
             binding = spending(binding)  # below the cache: a replay costs nothing
         cache = scope.cache if scope.cache is not None and binding.cache is not UNCACHED else binding.cache
-        handler = binding.handler if cache is None else cache.handler_for(binding)
+        if scope.plan is not None:
+            handler: Handler | None = scope.plan.handler_for(binding, cache)
+        else:
+            handler = binding.handler if cache is None else cache.handler_for(binding)
         return handler, Request(self, values, scope.sample_path)  # type: ignore[return-value]
 
     async def _watched(self, scope: Scope, binding: Binding, values: tuple[Any, ...]) -> Reply:

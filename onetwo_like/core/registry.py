@@ -30,6 +30,12 @@ class Caching(Protocol):
     def handler_for(self, binding: Binding) -> Handler: ...
 
 
+class Planning(Protocol):
+    """What a scope asks of a dry run: a handler that stands in for the binding's."""
+
+    def handler_for(self, binding: Binding, cache: Caching | None) -> Handler: ...
+
+
 class Binding:
     """What an operation is bound to: a handler, default options, and who is answering.
 
@@ -123,7 +129,7 @@ class Scope:
     While a program is being written, the registry is that of `cell`, which may be changed.
     While it runs, `cell` is None and `registry` is the one that the run started with.
     `retries` is how many `retry` it runs within, `batched` whether it runs within a `parallel`
-    that somebody watches. `checkpoint` is where steps are kept, if they are; `inbox` takes what is sent
+    that somebody watches. `plan` answers in the place of what is bound, in a dry run. `checkpoint` is where steps are kept, if they are; `inbox` takes what is sent
     to a run that is streamed.
     """
 
@@ -135,6 +141,7 @@ class Scope:
         "checkpoint",
         "inbox",
         "inside",
+        "plan",
         "registry",
         "retries",
         "sample_path",
@@ -156,6 +163,7 @@ class Scope:
         batched: bool = False,
         checkpoint: Checkpoint | None = None,
         inbox: Inbox | None = None,
+        plan: Planning | None = None,
     ) -> None:
         self.cell = cell
         self.registry = registry
@@ -169,6 +177,7 @@ class Scope:
         self.batched = batched
         self.checkpoint = checkpoint
         self.inbox = inbox
+        self.plan = plan
 
     def but(self, **changes: Any) -> Scope:
         """A copy with some fields changed."""
@@ -185,6 +194,7 @@ class Scope:
             self.batched,
             self.checkpoint,
             self.inbox,
+            self.plan,
         )
         for name, value in changes.items():
             setattr(new, name, value)

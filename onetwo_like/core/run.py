@@ -9,16 +9,20 @@ import os
 import threading
 import warnings
 from collections.abc import Callable
-from typing import Any, Literal, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, overload
 
 from onetwo_like.core.checkpoint import Checkpoint
 from onetwo_like.core.evaluation import PATIENCE_S, Escaped, Node, evaluate
 from onetwo_like.core.events import RunFinished, RunStarted, Watch
 from onetwo_like.core.executable import Executable, require_executable
 from onetwo_like.core.loop import background_loop, process_is_exiting
+from onetwo_like.core.progress import Bar, print_step
 from onetwo_like.core.registry import Scope, scope_in_force, scoped
 from onetwo_like.core.trace import Span
-from onetwo_like.errors import NestedRunError, RunCancelled, UsageError
+from onetwo_like.errors import NestedRunError, ProgramError, RunCancelled, UsageError
+
+if TYPE_CHECKING:
+    from onetwo_like.core.plan import Plan
 
 T = TypeVar("T")
 Folder: TypeAlias = "str | os.PathLike[str]"
@@ -29,7 +33,12 @@ INTERRUPT_PATIENCE_S = 0.5
 
 @overload
 def run(
-    e: Executable[T], *, on_event: Callable[[Any], None] | None = ..., checkpoint: Folder | None = ...
+    e: Executable[T],
+    *,
+    on_event: Callable[[Any], None] | None = ...,
+    progress: bool | None = ...,
+    verbose: bool = ...,
+    checkpoint: Folder | None = ...,
 ) -> T: ...
 @overload
 def run(
@@ -37,14 +46,21 @@ def run(
     *,
     enable_tracing: Literal[True],
     on_event: Callable[[Any], None] | None = ...,
+    progress: bool | None = ...,
+    verbose: bool = ...,
     checkpoint: Folder | None = ...,
 ) -> tuple[T, Span]: ...
+@overload
+def run(e: Executable[T], *, dry_run: Literal[True]) -> Plan: ...
 @overload
 def run(
     e: Executable[T],
     *,
-    enable_tracing: bool,
+    enable_tracing: bool = ...,
     on_event: Callable[[Any], None] | None = ...,
+    progress: bool | None = ...,
+    verbose: bool = ...,
+    dry_run: bool = ...,
     checkpoint: Folder | None = ...,
 ) -> Any: ...
 def run(
@@ -52,14 +68,20 @@ def run(
     *,
     enable_tracing: bool = False,
     on_event: Callable[[Any], None] | None = None,
+    progress: bool | None = None,
+    verbose: bool = False,
+    dry_run: bool = False,
     checkpoint: Folder | None = None,
 ) -> Any:
     """Executes a program and returns its value; works in scripts, notebook cells and threads.
 
-    With `enable_tracing=True` returns (value, trace), a tree of spans. `on_event` is called with
-    every event, on the event loop's thread. Interrupting it (Ctrl-C) cancels the program and
-    everything below it; what had been answered is in the cache. With `checkpoint`, the path of a
-    folder, the steps of workflows are kept there: run again, also after a crash, it continues.
+    With `enable_tracing=True` returns (value, trace), a tree of spans; what is raised carries it as
+    `.trace`. `on_event` is called with every event, on the event loop's thread. Interrupting it
+    (Ctrl-C) cancels the program and everything below it; what had been answered is in the cache.
+    `progress` shows a bar: by default on a terminal or in a notebook, once a run lasts over 2 s.
+    `verbose=True` prints each step of a flow with its output as it ends. With `checkpoint`, the path
+    of a folder, the steps of workflows are kept there: run again, also after a crash, it continues.
+    `dry_run=True` makes no call and returns an `ot.Plan`: what would be asked, and for how much.
 
     Raises NestedRunError inside an executable, where `await` belongs, and RunCancelled if the
     program cancels itself.
@@ -72,15 +94,26 @@ def run(
     if on_event is not None and not callable(on_event):
         raise UsageError(f"ot.run takes on_event as a function of the event, not {on_event!r:.60}")
     refuse_nested("ot.run(e)", "await e")
+    if dry_run:
+        return _planned(e)
     if checkpoint is not None:
         with contextlib.closing(Checkpoint(checkpoint)) as kept, scoped(checkpoint=kept):
-            return run(e, enable_tracing=enable_tracing, on_event=on_event)
+            return run(
+                e, enable_tracing=enable_tracing, on_event=on_event, progress=progress, verbose=verbose
+            )
     scope = scope_in_force.get()
-    if not enable_tracing and on_event is None:
+    bar = Bar.wanted(progress)
+    if not enable_tracing and on_event is None and bar is None and not verbose:
         return Run(e, scope).result()
     watched, root = watched_scope(scope, on_event, enable_tracing)
+    for sink in ([bar.count] if bar is not None else []) + ([print_step] if verbose else []):
+        watched = watched.but(watch=Watch(sink, False, watched.watch, texts=False))
     try:
-        value = Run(e, watched).result()
+        if bar is None:
+            value = Run(e, watched).result()
+        else:
+            with bar:
+                value = Run(e, watched).result(bar)
     except BaseException as error:
         root.finish(error=error)
         if enable_tracing:
@@ -88,6 +121,22 @@ def run(
         raise
     root.finish(value)
     return (value, root) if enable_tracing else value
+
+
+def _planned(e: Executable[Any]) -> Plan:
+    """What the program would ask: it runs against a stand-in, and spends and keeps nothing."""
+    from onetwo_like.core.plan import Planner
+
+    planner = Planner()
+    # A watch that nobody looks through: what watches a run outside does not see this one.
+    scope = scope_in_force.get().entered().but(plan=planner, budget=None, checkpoint=None, watch=None)
+    try:
+        Run(e, scope).result()
+    except (ProgramError, RunCancelled):
+        raise
+    except Exception as error:  # noqa: BLE001  (a body may raise anything at an answer that says nothing)
+        return planner.plan(error)
+    return planner.plan(None)
 
 
 def refuse_nested(written: str, instead: str) -> None:
@@ -190,12 +239,14 @@ class Run:
                 stacklevel=3,
             )
 
-    def result(self) -> Any:
+    def result(self, bar: Bar | None = None) -> Any:
         """Waits for the value, and starts the program if that has not happened; raises what it raised."""
         try:
             if not self._started:
                 self.start()
-            self._ended.wait()
+            while not self._ended.wait(None if bar is None else bar.next_s):
+                assert bar is not None
+                bar.draw()
         except BaseException:  # Ctrl-C, or whatever a signal handler raises
             self.cancel_and_wait(INTERRUPT_PATIENCE_S)
             raise

@@ -59,7 +59,7 @@ def frame(trace: Span) -> str:
 def _described(trace: Span) -> dict[str, Any]:
     """What the page shows: the totals, and every span with the index of its parent."""
     places: dict[int, int] = {}
-    spans = []
+    spans: list[dict[str, Any]] = []
     for depth, span in trace.levels():
         places[id(span)] = len(spans)
         usage = span.usage
