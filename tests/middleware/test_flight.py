@@ -41,7 +41,7 @@ class Gate:
         self.asked += 1
         self.entered.set()
         try:
-            while not self.opened.is_set():
+            while not self.opened.is_set():  # noqa: ASYNC110  (it is opened from another thread)
                 await asyncio.sleep(0.01)
         except asyncio.CancelledError:
             self.cancelled += 1

@@ -67,7 +67,7 @@ def test_a_refusal_comes_back_as_the_error_it_was():
     error = ContentRefusedError("no", provider="p", model="m", request_id="r")
     recorded = kept(Recorded.of_failure(error, DOCUMENT, 5.0, 0.25))
     assert recorded.mark == "refused"
-    with pytest.raises(ContentRefusedError, match="^no$") as caught:
+    with pytest.raises(ContentRefusedError, match=r"^no$") as caught:
         recorded.reply(TEXT, True)
     assert (caught.value.provider, caught.value.model, caught.value.request_id) == ("p", "m", "r")
 
@@ -75,7 +75,7 @@ def test_a_refusal_comes_back_as_the_error_it_was():
 def test_a_parse_error_comes_back_with_the_text_that_came():
     recorded = kept(Recorded.of_failure(ParseError("no JSON", "Well"), DOCUMENT, 5.0, 0.25))
     assert recorded.mark == "unparsed"
-    with pytest.raises(ParseError, match="^no JSON$") as caught:
+    with pytest.raises(ParseError, match=r"^no JSON$") as caught:
         recorded.reply(TEXT, True)
     assert caught.value.reply == "Well"
     assert Entry(KEY, recorded).reply.value == "Well"
