@@ -214,7 +214,7 @@ class Nested(Step):
     kind = "flow"
 
     def __init__(self, flow: Flow) -> None:
-        self.flow = flow
+        self.flow: Flow = flow
         self.returns = dict[str, Any]
         self.needs = tuple(
             [need for step in flow.steps.values() for need in step.needs if need.source in flow.inputs]

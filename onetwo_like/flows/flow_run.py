@@ -21,6 +21,9 @@ from onetwo_like.core.trace import Span
 from onetwo_like.errors import DeadlineError, ProgramError, RunCancelled
 from onetwo_like.flows.flow_steps import Step, note_where
 
+# What ends a step is raised where the flow was called, as it is. A GeneratorExit is not: it is about the coroutine.
+_ERRORS = (Exception, SystemExit, KeyboardInterrupt)
+
 
 class Plan(Protocol):
     """What a run needs to know of a flow."""
@@ -137,11 +140,7 @@ class FlowRun:
             if self.over.done():
                 raise  # the whole run is being stopped
             self._failed(name, cancelled_inside(self.tasks[name]))
-        except (
-            Exception,
-            SystemExit,
-            KeyboardInterrupt,
-        ) as error:  # raised where the flow was called, as it is
+        except _ERRORS as error:
             if isinstance(error, Exception):
                 note_where(error, self.prefix + name)
             self._failed(name, error)
@@ -172,11 +171,7 @@ class FlowRun:
             value = await self.outer.value(node)
         except asyncio.CancelledError:
             raise  # of the whole run: a program that cancels itself is a RunCancelled
-        except (
-            Exception,
-            SystemExit,
-            KeyboardInterrupt,
-        ) as error:  # raised where the flow was called, as it is
+        except _ERRORS as error:
             if isinstance(error, Exception):
                 error.add_note(f"in the input {name} of a flow")
             self._failed(name, error)

@@ -50,9 +50,14 @@ class Place(Protocol):
 
 
 class Step:
-    """A step without a name: that, the flow gives it. `kind` is one word, for people who look at a drawing."""
+    """A step without a name: that, the flow gives it.
+
+    `kind` says what it is: "function", "prompt", "chat", "executable", "constant" or "flow"; of the
+    last kind, `flow` is that flow.
+    """
 
     kind = ""
+    flow: Any = None
     needs: tuple[Need, ...] = ()
     returns: Any = UNKNOWN
 
