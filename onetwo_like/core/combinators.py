@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from onetwo_like.core.evaluation import Evaluation, Held, Kind, Node, evaluate_below, join, shortened
 from onetwo_like.core.events import emit_retrying
 from onetwo_like.core.executable import Executable, require_executable
+from onetwo_like.core.frozen import copied
 from onetwo_like.core.function import Function, name_of
 from onetwo_like.core.registry import Registry, copy_registry, scope_in_force, scoped
 from onetwo_like.core.trace import Span
@@ -117,7 +118,7 @@ class _Fallback(_Method):
         except Exception:  # noqa: BLE001  (whatever went wrong, that is what a fall-back is for)
             if isinstance(other, Held):
                 return await evaluation.value(other.node)
-            return other
+            return copied(other)  # as it was written, whatever became of it in an earlier run
 
 
 class _WithRegistry(Kind):
@@ -174,7 +175,7 @@ def retry(e: Node, n: int, on: RetryOn, wait: RetryWait) -> Executable[Any]:
 
 def fallback(e: Node, other: Any) -> Executable[Any]:
     """See `Executable.fallback`."""
-    return Executable(_FALLBACK, (Held(e), Held(other) if isinstance(other, Node) else other))
+    return Executable(_FALLBACK, (Held(e), Held(other) if isinstance(other, Node) else copied(other)))
 
 
 def with_registry(e: Executable[T], registry: Registry) -> Executable[T]:

@@ -322,7 +322,8 @@ def make_executable(function: Any = None, /, *, thread: bool = False, name: str 
     Arguments that are executables are executed first, concurrently, unless their parameter is
     annotated `ot.Executable`. An executable that the body returns is executed. Of an async
     generator every value is published to who watches, and the last one is the value.
-    Plain functions run on the event loop; `thread=True` moves one to a thread.
+    Plain functions run on the event loop; `thread=True` moves one to a thread, which a
+    cancellation cannot stop: the program goes on, and the function ends when it ends.
 
     >>> from onetwo_like import ot
     >>> @ot.make_executable

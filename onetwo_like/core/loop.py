@@ -90,7 +90,8 @@ async def _cancel_all(loop: asyncio.AbstractEventLoop) -> None:
     loop.stop()
 
 
-os.register_at_fork(after_in_child=_forget)
+if hasattr(os, "register_at_fork"):  # nothing forks on Windows
+    os.register_at_fork(after_in_child=_forget)
 atexit.register(_stop_at_exit)
 
 

@@ -195,6 +195,13 @@ class TestFallback:
     def test_a_value_takes_the_place_of_a_failure(self, other):
         assert ot.run(fail(ValueError()).fallback(other)) == other
 
+    def test_a_value_that_is_changed_afterwards_is_as_it_was_in_the_next_run(self):
+        other = {"tags": [1]}
+        e = fail(ValueError()).fallback(other)
+        other["tags"].append(2)
+        ot.run(e)["tags"].append(3)
+        assert ot.run(e) == {"tags": [1]}
+
     def test_an_executable_takes_its_place_and_runs_only_then(self):
         other = Probe("other", go=True)
         assert ot.run(fail(ValueError()).fallback(other())) == "other"
