@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from onetwo_like.core.combinators import FINAL
@@ -33,6 +34,7 @@ class Activation:
         "place",
         "received",
         "run",
+        "sends",
         "sent",
         "step",
         "task",
@@ -58,7 +60,8 @@ class Activation:
         self.ended = False
         self.handled = False  # whether its error was, so that it may end without an event
         self.received = 0
-        self.sent: list[object] = []
+        self.sends = 0
+        self.sent: list[object] | None = None  # where it is kept
         self.task: asyncio.Task[None] | None = None
 
     @property
@@ -70,14 +73,16 @@ class Activation:
     async def value(self) -> Any:
         """What the step returns; called once, in a task of its own."""
         in_step.set(self)
-        scope = self.run.scope
-        visit = self.visits.get(self.step, 1) - 1
-        if visit:
-            scope = scope.but(sample_path=(*scope.sample_path, f"{self.step.name} {visit}"))
+        step, scope = self.step, self.run.scope
+        if self.visits and (visit := self.visits.get(step, 1) - 1):
+            scope = scope.but(sample_path=(*scope.sample_path, f"{step.name} {visit}"))
             scope_in_force.set(scope)
         if scope.watch is not None:
             return await self._watched(scope)
-        return await self._guarded(scope)
+        if step.guarded:
+            return await self._guarded(scope)
+        value = await self._called()
+        return await _final(value) if isinstance(value, Node) else value
 
     async def _watched(self, scope: Scope) -> Any:
         watch, name = scope.watch, self.step.name
@@ -88,7 +93,7 @@ class Activation:
         scope_in_force.set(scope)
         watch.publish(StepStarted(name, origin=span))
         try:
-            value = await self._guarded(scope)
+            value = await (self._guarded(scope) if self.step.guarded else _after(self._called()))
         except BaseException as error:
             span.finish(error=error)
             watch.publish(StepFinished(name, error=error, origin=span))
@@ -99,14 +104,13 @@ class Activation:
 
     async def _guarded(self, scope: Scope) -> Any:
         options = self.step.options
-        if options.retry == 1 and options.on_error is None:
-            return await self._bounded()
         label = "inner " * scope.retries + "retry"
+        retries = scope.retries + (options.retry > 1)
         while True:
             path = scope.sample_path
             if self.attempt > 1:
                 path = (*path, f"{label} {self.attempt - 1}")
-            scope_in_force.set(scope.but(retries=scope.retries + 1, sample_path=path))
+            scope_in_force.set(scope.but(retries=retries, sample_path=path))
             try:
                 return await self._bounded()
             except Exception as error:
@@ -126,23 +130,27 @@ class Activation:
     async def _bounded(self) -> Any:
         seconds = self.step.options.timeout
         if seconds is None:
-            return await self._called()
+            return await _after(self._called())
         try:
             async with asyncio.timeout(seconds) as bound:
-                return await self._called()
+                return await _after(self._called())
         except TimeoutError:
             if not bound.expired():
                 raise
         raise DeadlineError(f"step {self.step.name} did not finish within {seconds:g} s")
 
-    async def _called(self) -> Any:
+    def _called(self) -> Awaitable[Any]:
+        """What to await for what the function returns: for an async one its own coroutine, which costs least."""
         step = self.step
         if step.is_async:
-            value = await step.function(**self._arguments())
-            return await _final(value) if isinstance(value, Node) else value
+            coroutine: Awaitable[Any] = step.function(**self._arguments())
+            return coroutine
         if step.options.thread:
-            return await asyncio.to_thread(self._in_thread)
-        return await _final(step.function(**self._arguments()))
+            return asyncio.to_thread(self._in_thread)
+        return self._inline()
+
+    async def _inline(self) -> Any:
+        return await _final(self.step.function(**self._arguments()))
 
     def _in_thread(self) -> Any:
         try:
@@ -156,6 +164,10 @@ class Activation:
         if step.state is not None:
             given["state"] = self.run.state(step.state)
         return given
+
+
+async def _after(called: Awaitable[Any]) -> Any:
+    return await _final(await called)
 
 
 async def _final(value: Any) -> Any:

@@ -108,8 +108,10 @@ class WorkflowRun:
         self._catch_up()
 
     def _pass_on(self, activation: Activation, event: object) -> None:
-        lineage = self._lineage(activation.lineage, f"sent {len(activation.sent)}")
-        activation.sent.append(event)
+        lineage = self._lineage(activation.lineage, f"sent {activation.sends}")
+        activation.sends += 1
+        if activation.sent is not None:
+            activation.sent.append(event)
         self._route(Arrival(event, activation.visits, lineage), activation.place)
 
     async def receive(self, activation: Activation, kinds: tuple[type, ...], timeout: float | None) -> Any:
@@ -168,6 +170,8 @@ class WorkflowRun:
 
     def _join(self, slot: Slot, arrival: Arrival, place: Place) -> None:
         self._halves[slot] = self._halves.get(slot, 0) + 1
+        if place.halves is None:
+            place.halves = {}
         self._pair(place.halves, slot, arrival, place)
 
     def _pair(self, halves: Halves, slot: Slot, arrival: Arrival, place: Place) -> None:
@@ -200,7 +204,7 @@ class WorkflowRun:
         if outer is None:
             outer = self._root
             del group.lists[slot]  # what comes later makes another list
-            outer.closed.discard(slot)
+            outer.closed = tuple([each for each in outer.closed if each is not slot])
         lineage = self._lineage(group.lineage, slot.name, *[arrival.lineage for arrival in arrivals])
         whole = Arrival([arrival.event for arrival in arrivals], merged(arrivals), lineage)
         if slot.alone:
@@ -220,10 +224,12 @@ class WorkflowRun:
         outer.active[step] += 1
         members = [Place(group, i) for i in range(len(events))]
         for event, member in zip(events, members, strict=True):
-            one = self._lineage(lineage, str(member.index))
+            one = self._lineage(lineage, str(member.index)) if self._kept else b""
             self._route(Arrival(event, activation.visits, one), member)
+        # Where all members are of one type, what one leads to all do.
+        alike = len(step.fans) == 1 and not any(gathering.arrivals for gathering in group.lists.values())
         for member in members:
-            if not member.active:  # its event went no further than into a join or a list
+            if not (alike and member.active) or member.halves:
                 self._settle(member)
 
     # From steps to events
@@ -235,11 +241,13 @@ class WorkflowRun:
         if step in self._routes.looping:
             visits = {**visits, step: visits.get(step, 0) + 1}
         place.active[step] = place.active.get(step, 0) + 1
-        lineage = self._lineage(step.name.encode(), *[arrival.lineage for arrival in arrivals])
-        activation = Activation(self, step, arrivals, place, visits, lineage)
         if self._kept is None:
-            self._start(activation)
-        elif (record := self._kept.record(activation)) is not None:
+            self._start(Activation(self, step, arrivals, place, visits, b""))
+            return
+        lineage = self._lineage(step.name, *[arrival.lineage for arrival in arrivals])
+        activation = Activation(self, step, arrivals, place, visits, lineage)
+        activation.sent = []
+        if (record := self._kept.record(activation)) is not None:
             self._found.append((activation, record))
         else:
             self._new.append(activation)
@@ -292,7 +300,7 @@ class WorkflowRun:
     def _check_announced(self, activation: Activation, value: Any) -> None:
         step = activation.step
         if value is None:
-            if not (step.may_end or activation.sent or activation.handled):
+            if not (step.may_end or activation.sends or activation.handled):
                 raise _unannounced(step, "returned", value)
         elif isinstance(value, list):
             for event in value:
@@ -307,7 +315,7 @@ class WorkflowRun:
         if isinstance(value, list):
             self._fan_out(activation, value)
         elif value is not None:
-            lineage = self._lineage(activation.lineage, "returned")
+            lineage = self._lineage(activation.lineage, "returned") if self._kept else b""
             self._route(Arrival(value, activation.visits, lineage), place)
         _leave(step, place)
         self._settle(place)
@@ -341,7 +349,7 @@ class WorkflowRun:
                 self._look_if_stalled()
                 return
             if place.halves:
-                self._lift_halves(place, group, outer)
+                self._lift_halves(place.halves, place, outer)
             if place.active:
                 return
             group.left -= 1
@@ -353,23 +361,26 @@ class WorkflowRun:
 
     def _close_lists(self, place: Place, group: Group) -> None:
         for slot, gathering in list(group.lists.items()):
-            if gathering.full or slot in place.closed or self._may_reach(place, {slot}):
+            if gathering.full or slot in place.closed:
                 continue
-            place.closed.add(slot)
+            if place.active:
+                if self._may_reach(place, {slot}):
+                    continue
+                place.closed += (slot,)
             gathering.open -= 1
             if not gathering.open:
                 self._hand_on(slot, gathering, group)
 
-    def _lift_halves(self, place: Place, group: Group, outer: Place) -> None:
+    def _lift_halves(self, halves: Halves, place: Place, outer: Place) -> None:
         """A join that its member cannot fill any more takes the rest from the other members."""
-        for step, queues in list(place.halves.items()):
+        for step, queues in list(halves.items()):
             missing = {slot for slot, waiting in zip(step.slots, queues, strict=True) if not waiting}
             if self._may_reach(place, missing):
                 continue
-            del place.halves[step]
+            del halves[step]
             for slot, waiting in zip(step.slots, queues, strict=True):
                 for arrival in waiting:
-                    self._pair(group.halves, slot, arrival, outer)
+                    self._pair(place.group.halves, slot, arrival, outer)
 
     def _may_reach(self, place: Place, slots: set[Slot]) -> bool:
         """Whether anything that runs in the place may lead to one of these parameters."""

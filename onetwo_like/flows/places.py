@@ -33,9 +33,9 @@ class Place:
         self.index = index
         # A step counts until what it fanned out has ended, too.
         self.active: dict[Step, int] = {}
-        self.halves: Halves = {}
-        # The lists of the fan-out that nothing in this member can add to any more.
-        self.closed: set[Slot] = set()
+        self.halves: Halves | None = None
+        # The lists of the fan-out that nothing in this member can add to, although it has not ended.
+        self.closed: tuple[Slot, ...] = ()
 
 
 class Group:
@@ -84,6 +84,8 @@ def queue(halves: Halves, slot: Slot, arrival: Arrival) -> list[Arrival] | None:
 def merged(arrivals: list[Arrival]) -> dict[Step, int]:
     """How often each step was visited on the longest way to one of these events."""
     visits = arrivals[0].visits if arrivals else {}
+    if len(arrivals) < 2:
+        return visits
     for arrival in arrivals[1:]:
         if arrival.visits != visits:
             visits = {

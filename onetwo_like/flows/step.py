@@ -179,6 +179,9 @@ class Step:
         self.name = name_of(function)
         self.options: Options = getattr(function, _OPTIONS, None) or Options()
         self.is_async = _is_async(function)
+        self.guarded = (
+            self.options.retry > 1 or self.options.timeout is not None or self.options.on_error is not None
+        )
         self.slots: tuple[Slot, ...] = ()
         self.state: type | None = None
         self.returns: tuple[type, ...] = ()
