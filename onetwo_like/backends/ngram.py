@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import math
@@ -19,8 +20,9 @@ from onetwo_like.backends.ngram_model import END, NGramModel, check_order, parag
 from onetwo_like.backends.ngram_sampling import DEFAULT_MAX_TOKENS, Generation
 from onetwo_like.core.content import ChunkList, text_of
 from onetwo_like.core.registry import Caching
-from onetwo_like.core.request import Reply, Request, Usage
+from onetwo_like.core.request import Handler, Reply, Request, Usage
 from onetwo_like.errors import UsageError
+from onetwo_like.middleware.per_loop import PerLoop
 
 Files: TypeAlias = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -65,7 +67,20 @@ class NGram(Backend):
         digest = hashlib.sha256(self._text.encode("utf-8", "surrogatepass")).hexdigest()
         self._who = {"order": order, "text_sha256": digest}
         self._version = f"{order}-gram-{digest[:12]}"
+        self._training = PerLoop(asyncio.Lock)
         super().__init__(cache=cache, name=name, **defaults)
+
+    def wrap(self, handler: Handler) -> Handler:
+        """The handler, before whose first call the model is trained, in a thread: it may take a while."""
+
+        async def of_trained(request: Request) -> Reply:
+            if "model" not in self.__dict__:
+                async with self._training.here():
+                    if "model" not in self.__dict__:
+                        await asyncio.to_thread(getattr, self, "model")
+            return await handler(request)
+
+        return of_trained
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:

@@ -8,6 +8,8 @@ import json
 import math
 import subprocess
 import sys
+import threading
+from functools import cached_property
 
 import pytest
 from hypothesis import given, settings
@@ -311,3 +313,24 @@ class TestWhoAnswers:
     def test_an_option_it_does_not_have_is_an_error(self):
         with pytest.raises(UsageError, match="no option 'warmth'"):
             NGram(warmth=1)
+
+
+def test_it_is_trained_once_and_not_on_the_event_loop():
+    trained_in = []
+
+    class Watched(NGram):
+        @cached_property
+        def model(self):
+            trained_in.append(threading.current_thread())
+            return NGram(self.order).model
+
+    async def ask_many():
+        return await asyncio.gather(
+            *[llm.generate_text(CAPITAL) for _ in range(20)]
+        ), threading.current_thread()
+
+    with ot.RegistryContext():
+        Watched(order=4).register()
+        _, loop_thread = asyncio.run(ask_many())
+    [thread] = trained_in
+    assert thread is not loop_thread
