@@ -67,13 +67,11 @@ def _run(arguments: argparse.Namespace) -> int:
             value, trace = (
                 ot.run(program, enable_tracing=True) if arguments.trace else (ot.run(program), None)
             )
-        except NotBoundError as error:
-            if choice is not None:
-                raise
-            raise NotBoundError(f"{error} Or give --backend, such as --backend ngram:5.") from error
-        except OneTwoError as error:
+        except Exception as error:
             if arguments.trace:
                 print(getattr(error, "trace", ""), file=sys.stderr)
+            if isinstance(error, NotBoundError) and choice is None:
+                raise NotBoundError(f"{error} Or give --backend, such as --backend ngram:5.") from error
             raise
     print(shown(value))
     if trace is not None:
