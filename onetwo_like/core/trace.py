@@ -176,7 +176,8 @@ class Span:
         """Writes one page that needs nothing else: the tree, a time line, a search, all prompts and answers."""
         from onetwo_like.core.trace_html import page
 
-        with open(path, "w", encoding="utf-8") as file:
+        # Half a surrogate pair, as some models write, has no form in UTF-8.
+        with open(path, "w", encoding="utf-8", errors="xmlcharrefreplace") as file:
             file.write(page(self))
 
     def _repr_html_(self) -> str:
@@ -188,7 +189,7 @@ class Span:
         """Where another run parts from this one; prints side by side, and is false if it nowhere does.
 
         >>> from onetwo_like import ot
-        >>> double = ot.make_executable(lambda x: 2 * x, name="double")
+        >>> double = ot.make_executable(name="double")(lambda x: 2 * x)
         >>> traces = [ot.run(double(x), enable_tracing=True)[1] for x in (1, 2)]
         >>> [(parting.path, parting.what) for parting in traces[0].diff(traces[1])]
         [('', 'output'), ('double', 'inputs, output')]

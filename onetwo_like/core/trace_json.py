@@ -10,7 +10,7 @@ from typing import Any
 from onetwo_like.core.evaluation import Node
 from onetwo_like.core.request import Usage
 from onetwo_like.core.trace import Span
-from onetwo_like.core.trace_text import type_of
+from onetwo_like.core.trace_text import shown, type_of
 from onetwo_like.errors import UsageError
 
 # Values nested deeper than this are shown as text: no prompt is, and some objects contain themselves.
@@ -35,21 +35,21 @@ def plain(value: Any, depth: int = 0) -> Any:
     if type(value) is float:
         return value if math.isfinite(value) else repr(value)
     if depth >= DEEPEST or isinstance(value, Node):
-        return _shown(value)
+        return shown(value, repr)
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, Mapping):
-        return {k if isinstance(k, str) else _shown(k): plain(v, depth + 1) for k, v in value.items()}
+        return {k if isinstance(k, str) else shown(k, repr): plain(v, depth + 1) for k, v in value.items()}
     if isinstance(value, bytes | bytearray):
         return f"<{len(value)} bytes>"
     if isinstance(value, BaseException):
-        return {"type": type_of(value), "message": _shown(value, str)}
+        return {"type": type_of(value), "message": shown(value, str)}
     fields = _fields(value)
     if fields is not None:
         return {name: plain(getattr(value, name, None), depth + 1) for name in fields}
     if isinstance(value, list | tuple | set | frozenset):
         return [plain(item, depth + 1) for item in value]
-    return _shown(value)
+    return shown(value, repr)
 
 
 def _fields(value: Any) -> list[str] | None:
@@ -61,13 +61,6 @@ def _fields(value: Any) -> list[str] | None:
         return list(kind._fields)
     model = getattr(kind, "model_fields", None)
     return list(model) if isinstance(model, Mapping) else None
-
-
-def _shown(value: Any, how: Any = repr) -> str:
-    try:
-        return str(how(value))
-    except Exception:  # noqa: BLE001  (the repr of a user's object may raise anything)
-        return f"<{type(value).__name__} that cannot be shown>"
 
 
 def to_dict(root: Span) -> dict[str, Any]:

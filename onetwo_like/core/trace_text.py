@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from onetwo_like.core.evaluation import shortened
@@ -26,19 +27,27 @@ def line(span: Span, top: bool = False) -> str:
         notes += [span.cache] if span.cache else []
         notes += tokens(span)
     if span.error is not None:
-        outcome = f" !! {type_of(span.error)}: {span.error}".replace("\n", " ")
+        outcome = f" !! {type_of(span.error)}: {shown(span.error, str)}".replace("\n", " ")
     elif span.duration is None:
         outcome = ""
     else:
-        outcome = f" -> {shortened(span.output)}"
+        outcome = f" -> {shown(span.output)}"
     return f"{span.name or 'run'}{arguments(span.inputs)} ({', '.join(notes)}){outcome}"
+
+
+def shown(value: Any, how: Callable[[Any], str] = shortened) -> str:
+    """The value in short, whatever its class may do when it is shown."""
+    try:
+        return str(how(value))
+    except Exception:  # noqa: BLE001  (the repr of a user's object may raise anything)
+        return f"<{type(value).__name__} that cannot be shown>"
 
 
 def arguments(inputs: Any) -> str:
     """The inputs as the call was written, shortened."""
     if not isinstance(inputs, dict) or not inputs:
-        return "" if inputs is None or inputs == {} else f" {shortened(inputs)}"
-    return " " + ", ".join([f"{name}={shortened(value)}" for name, value in inputs.items()])
+        return "" if inputs is None or inputs == {} else f" {shown(inputs)}"
+    return " " + ", ".join([f"{name}={shown(value)}" for name, value in inputs.items()])
 
 
 def summary(span: Span) -> list[str]:

@@ -38,7 +38,7 @@ def script(progress):
 
 class TestProgressEvents:
     def progress(self, e):
-        events = []
+        events: list[object] = []
         ot.run(e, on_event=events.append)
         return [(event.done, event.total) for event in events if isinstance(event, ot.Progress)]
 
@@ -131,9 +131,14 @@ class TestWhoLooks:
     def test_a_bar_does_not_make_a_backend_stream(self, capsys):
         from onetwo_like.core.events import streaming
 
-        asked = []
+        asked: list[bool] = []
+
+        def answer(prompt):
+            asked.append(streaming())
+            return "x"
+
         with ot.RegistryContext():
-            llm.generate_text.configure(lambda prompt: asked.append(streaming()) or "x")
+            llm.generate_text.configure(answer)
             ot.run(llm.generate_text("?"), progress=True)
         assert asked == [False]
         assert "1" in capsys.readouterr().err
