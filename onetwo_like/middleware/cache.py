@@ -10,25 +10,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import time
 import warnings
 import weakref
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal, TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from onetwo_like.core.events import CacheHit, emit_text
 from onetwo_like.core.registry import Binding, scope_in_force, scoped
 from onetwo_like.core.request import Handler, Reply, Request
-from onetwo_like.errors import CacheError, ContentRefusedError, ParseError, ReplayMiss, UsageError
+from onetwo_like.errors import CacheError, ReplayMiss, UsageError
 from onetwo_like.middleware.entries import Entry
 from onetwo_like.middleware.flight import Answer, Flight
 from onetwo_like.middleware.key import Keying, key_of
-from onetwo_like.middleware.known_types import KnownTypes
+from onetwo_like.middleware.known_types import KnownTypes, TypesOfReplies
 from onetwo_like.middleware.nearest import describe_miss
-from onetwo_like.middleware.recorded import MARKS, Recorded
+from onetwo_like.middleware.recorded import MARKS, Recorded, call_recorded
 from onetwo_like.middleware.report import Report
 from onetwo_like.middleware.sources import OnLoop, Source, Sources, entries_of
 from onetwo_like.middleware.store import Store
+
+if TYPE_CHECKING:
+    from onetwo_like.middleware.bundle import Imported
 
 Mode: TypeAlias = Literal["read_write", "replay", "refresh", "off"]
 MODES = ("read_write", "replay", "refresh", "off")
@@ -135,6 +137,23 @@ class Cache:
         raw = self._sources.get(key)
         return raw is not None and self._may_serve(key, Recorded.unpacked(key, raw))
 
+    def export(
+        self, path: str | os.PathLike[str], *, used: bool = False, datasets: Mapping[str, str] | None = None
+    ) -> int:
+        """Writes the entries to a bundle (`*.jsonl.gz`), with `used` those of this scope; returns their number.
+
+        `datasets` are the hashes of the data sets that the run was about, by name: they go into the manifest.
+        """
+        from onetwo_like.middleware.bundle import export_bundle
+
+        return export_bundle(self.store, path, keys=self._used if used else None, datasets=datasets)
+
+    def import_bundle(self, path: str | os.PathLike[str]) -> Imported:
+        """Adds the entries of a bundle; where one's own has another value it stays, and its key is returned."""
+        from onetwo_like.middleware.bundle import import_bundle
+
+        return import_bundle(path, self.store)
+
     def close(self) -> None:
         """Waits for what is being written, and closes the files; closing twice does nothing."""
         self.report()
@@ -173,7 +192,7 @@ class Cache:
         keying = Keying(binding)
         sources = self._sources
         get, used = sources.store.get, self._used
-        types: dict[Any, KnownTypes] = {}
+        types = TypesOfReplies()
         # The handler must not keep the binding alive: it is a weak key of the dict that holds the handler.
         described = binding.described
 
@@ -188,7 +207,7 @@ class Cache:
                     recorded, _ = await flight.join()
                     self._hits += 1
                     used.add(key)
-                    return _replayed(key, recorded.reply(_types(types, request), True))
+                    return _replayed(key, recorded.reply(types.of(request), True))
             raw = get(key)
             if raw is not None:
                 used.add(key)
@@ -197,12 +216,12 @@ class Cache:
             found = None if raw is None else self._understood(key, raw)
             if found is not None and self._may_serve(key, found):
                 self._hits += 1
-                return _replayed(key, found.reply(_types(types, request), True))
+                return _replayed(key, found.reply(types.of(request), True))
             if here is None:
                 self._misses += 1
                 raise ReplayMiss(describe_miss(document, sources, described))
             # From the miss to here nothing was awaited, so nobody else can have started the same call.
-            known = _types(types, request)
+            known = types.of(request)
             flight = here.flights[key] = Flight(
                 lambda: self._call(here, key, document, found, call, request, known), request.operation
             )
@@ -246,7 +265,7 @@ class Cache:
                 if gap := sources.gap():
                     self._warn_once(gap)
             self._made += 1
-            recorded = await _made(call, request, document, types)
+            recorded = await call_recorded(call, request, document, types)
             if earlier is not None:
                 recorded = recorded.superseding(earlier)
             written = here.keep(key, recorded, lead)
@@ -303,19 +322,6 @@ class Cache:
             warnings.warn(message, RuntimeWarning, stacklevel=3)
 
 
-async def _made(call: Handler, request: Request, document: str, types: KnownTypes) -> Recorded:
-    at, began = time.time(), time.perf_counter()
-    try:
-        reply = await call(request)
-    except (ContentRefusedError, ParseError) as error:
-        return Recorded.of_failure(error, document, at, time.perf_counter() - began)
-    if reply.recorded_at is None:
-        reply = reply._replace(recorded_at=at)
-    if reply.duration_s is None:
-        reply = reply._replace(duration_s=time.perf_counter() - began)
-    return Recorded.of(reply, document, types)
-
-
 def _forget(flights: dict[str, Flight], key: str, flight: Flight) -> None:
     if flights.get(key) is flight:
         del flights[key]
@@ -331,20 +337,6 @@ def _replayed(key: str, reply: Reply) -> Reply:
             for chunk in reply.chunks or ():
                 emit_text(chunk, replayed=True)
     return reply
-
-
-def _types(kept: dict[Any, KnownTypes], request: Request) -> KnownTypes:
-    """The classes that a reply may hold: those of the operation's type, or of the request's `cls`."""
-    op: Any = request.op
-    cls = request.arguments.get("cls") if "cls" in op.parameters else None
-    wanted = op.returns if cls is None else cls
-    try:
-        known = kept.get(wanted)
-    except TypeError:  # an annotation need not be hashable
-        return KnownTypes(wanted)
-    if known is None:
-        known = kept[wanted] = KnownTypes(wanted)
-    return known
 
 
 def _checked(mode: object, retry: Iterable[str]) -> frozenset[str]:

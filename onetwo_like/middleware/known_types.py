@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from onetwo_like.core.content import Chunk, ChunkList, Message
+from onetwo_like.core.request import Request
 
 
 class KnownTypes:
@@ -57,6 +58,26 @@ class KnownTypes:
         for kind in _reached((Chunk, ChunkList, Message, *self._annotations)):
             found.setdefault(kind.__qualname__, []).append(kind)
         return found
+
+
+class TypesOfReplies:
+    """The classes that the replies to one built-in may hold: those of its type, or of the request's `cls`."""
+
+    def __init__(self) -> None:
+        self._kept: dict[object, KnownTypes] = {}
+
+    def of(self, request: Request) -> KnownTypes:
+        """The classes for the reply to this request."""
+        op: Any = request.op
+        cls = request.arguments.get("cls") if "cls" in op.parameters else None
+        wanted = op.returns if cls is None else cls
+        try:
+            known = self._kept.get(wanted)
+        except TypeError:  # an annotation need not be hashable
+            return KnownTypes(wanted)
+        if known is None:
+            known = self._kept[wanted] = KnownTypes(wanted)
+        return known
 
 
 def is_model(kind: type) -> bool:

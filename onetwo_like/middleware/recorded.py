@@ -7,10 +7,11 @@ key document, and the earlier replies to the same request, oldest first.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Self
 
-from onetwo_like.core.request import Reply, Usage
+from onetwo_like.core.request import Handler, Reply, Request, Usage
 from onetwo_like.errors import CacheError, ContentRefusedError, ParseError
 from onetwo_like.middleware.codec import decode, encode
 from onetwo_like.middleware.entry import pack, unpack
@@ -116,6 +117,20 @@ class Recorded(NamedTuple):
         for line in self.history:
             form = json.loads(line)
             yield Recorded(form["value"].encode(), form["about"], self.document)
+
+
+async def call_recorded(call: Handler, request: Request, document: str, types: KnownTypes) -> Recorded:
+    """Makes the call; what came of it, as it is kept. A failure that is no answer is raised."""
+    at, began = time.time(), time.perf_counter()
+    try:
+        reply = await call(request)
+    except (ContentRefusedError, ParseError) as error:
+        return Recorded.of_failure(error, document, at, time.perf_counter() - began)
+    if reply.recorded_at is None:
+        reply = reply._replace(recorded_at=at)
+    if reply.duration_s is None:
+        reply = reply._replace(duration_s=time.perf_counter() - began)
+    return Recorded.of(reply, document, types)
 
 
 def readable(recorded: Recorded, types: KnownTypes) -> Any:

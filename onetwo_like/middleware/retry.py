@@ -8,6 +8,7 @@ way every time, and a refusal is an answer.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import random as _random
 from collections.abc import Callable
 
@@ -18,11 +19,18 @@ from onetwo_like.errors import BackendError, MalformedReplyError, TransientError
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
 
+_attempt: contextvars.ContextVar[int] = contextvars.ContextVar("onetwo_like_attempt", default=1)
+
+
+def attempt_under_way() -> int:
+    """Which attempt of a call runs here: 1 for one that has not failed."""
+    return _attempt.get()
+
 
 def retrying(
     attempts: int, *, give_up_after_s: float = 300.0, random: Callable[[], float] = _random.random
 ) -> Middleware:
-    """Up to `attempts` calls in all, as long as the next can begin within `give_up_after_s` of the first.
+    """Up to `attempts` calls in all, as long as the next can begin within `give_up_after_s` of the first failure.
 
     The wait before attempt k + 1 is drawn evenly between 0 and 0.5 * 2**(k - 1) seconds (at most 30), so
     that calls which failed together do not come back together; where the provider said when to come back
@@ -33,21 +41,27 @@ def retrying(
     def around(handler: Handler) -> Handler:
         async def retried(request: Request) -> Reply:
             now = asyncio.get_running_loop().time
-            began = now()
+            failed_at: float | None = None  # until then, a call may have waited long in a queue
             attempt = 1
             while True:
+                token = _attempt.set(attempt) if attempt > 1 else None
                 try:
                     return await handler(request)
                 except BackendError as error:
+                    if failed_at is None:
+                        failed_at = now()
                     error.attempts = attempt
                     if attempt >= attempts or not isinstance(error, TransientError | MalformedReplyError):
                         raise
                     wait_s = random() * min(LONGEST_WAIT_S, FIRST_WAIT_S * 2.0 ** (attempt - 1))
                     wait_s = max(wait_s, getattr(error, "retry_after_s", None) or 0.0)
-                    if now() - began + wait_s > give_up_after_s:
+                    if now() - failed_at + wait_s > give_up_after_s:
                         raise
                     attempt += 1
                     emit_retrying(attempt, error, wait_s, of_call=True)
+                finally:
+                    if token is not None:
+                        _attempt.reset(token)
                 await asyncio.sleep(wait_s)
 
         return retried
