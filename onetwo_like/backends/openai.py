@@ -272,20 +272,22 @@ class OpenAI(Remote):
         return await ask(client, request)
 
     def _connect(self, key: Secret) -> AsyncOpenAI:
-        import httpx2
         from openai import AsyncOpenAI, DefaultAsyncHttpx2Client
 
-        limit = self._max_concurrency
+        http_client = self._http_client
+        if http_client is None:
+            import httpx2  # comes with openai, so what is missing without the extra is openai
+
+            most = self._max_concurrency
+            limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most)
+            http_client = DefaultAsyncHttpx2Client(limits=limits, timeout=None)
         return AsyncOpenAI(
             api_key=key.reveal(),
             organization=self._organization,
             base_url=self.endpoint,
             timeout=None,  # ours is for the whole attempt
             max_retries=0,  # ours are in the middleware, where they can be watched
-            http_client=self._http_client
-            or DefaultAsyncHttpx2Client(
-                limits=httpx2.Limits(max_connections=limit, max_keepalive_connections=limit), timeout=None
-            ),
+            http_client=http_client,
         )
 
     @property

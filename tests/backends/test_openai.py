@@ -483,7 +483,7 @@ def test_a_key_that_is_set_after_the_first_call_is_found(server, monkeypatch):
 def test_without_the_sdk_the_error_names_the_command_that_installs_it():
     program = """
 import sys
-sys.modules["openai"] = None  # as if it were not installed
+sys.modules["openai"] = sys.modules["httpx2"] = None  # as if they were not installed
 from onetwo_like import ot
 from onetwo_like.backends import OpenAI
 from onetwo_like.builtins import llm
