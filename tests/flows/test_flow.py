@@ -110,6 +110,20 @@ class TestSteps:
         assert ot.run(flow(x=5, factor=3)) == {"y": 15}
         assert ot.run(ot.Flow(y=scaled, factor=10)(x=5)) == {"y": 50, "factor": 10}
 
+    def test_what_is_positional_only_and_left_out_does_not_shift_the_rest(self):
+        def three(a, b=2, c=3, /):
+            return (a, b, c)
+
+        assert ot.run(ot.Flow(three=three)(a=1, c=30)) == {"three": (1, 2, 30)}
+
+    def test_an_async_function_may_return_an_executable_too(self):
+        give = ot.make_executable(lambda value: value)
+
+        async def nested(x):
+            return give(give(x))
+
+        assert ot.run(ot.Flow(nested=nested)(x=1)) == {"nested": 1}
+
     def test_a_class_or_an_object_that_can_be_called_is_a_step(self):
         @dataclasses.dataclass
         class Pair:
@@ -204,6 +218,10 @@ class TestTime:
             result = ot.run(flow())
             assert result == {"items": ["a"], "one": ["a", "changed"], "two": ["a", "changed too"]}
             result["items"].append("by the caller")
+        constant = ["a"]
+        flow = ot.Flow(items=constant)
+        constant.append("b")
+        assert ot.run(flow()) == {"items": ["a"]}
         given = ["x"]
         call = ot.Flow(one=changes)(items=given)
         given.append("y")
@@ -418,6 +436,10 @@ class TestRefused:
     def test_a_cycle_with_its_path(self):
         with pytest.raises(FlowError, match=r"need each other.*: a -> b -> c -> a"):
             ot.Flow(x=1, a=lambda c: c, b=lambda a, x: a, c=lambda b: b, d=lambda a: a)
+
+    def test_a_cycle_without_what_only_hangs_on_it(self):
+        with pytest.raises(FlowError, match=r": b -> c -> b$"):
+            ot.Flow(d=lambda c: c, b=lambda c: c, c=lambda b: b, e=lambda d: d)
 
     def test_a_cycle_that_comes_with_composition_or_replacement(self):
         with pytest.raises(FlowError, match="a -> b -> a"):

@@ -142,6 +142,13 @@ def test_a_variable_called_like_a_built_in_is_still_a_variable():
     assert requests == [("generate_text", {"prompt": "selected 1"})]
 
 
+def test_what_a_template_stores_is_no_input():
+    flow = ot.Flow(a=ot.prompt('{{ store("twice", x ~ x) }} and {{ twice }}'))
+    assert flow.inputs == ("x",)
+    _, requests = asked(flow, x="ab")
+    assert requests[0][1] == {"prompt": "abab and abab"}
+
+
 def test_a_malformed_template_is_refused_where_it_is_written():
     with pytest.raises(TemplateError, match="line 2"):
         ot.prompt("fine\n{{ x")
