@@ -17,7 +17,7 @@ import heapq
 import itertools
 import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from onetwo_like.core.events import emit_paced
@@ -53,7 +53,8 @@ class Pacer:
         requests, tokens = limits_in(headers)
         if requests is not None or tokens is not None:
             with self._lock:
-                self._rates.state(requests, tokens, asyncio.get_running_loop().time())
+                others = max(0, self._under_way - 1)
+                self._rates.state(requests, tokens, others, asyncio.get_running_loop().time())
                 self._wake_first()
 
     # The queue; all of this with the lock held
@@ -118,13 +119,14 @@ class Lane:
         if waits:
             await self._turn(loop, tokens)
             emit_paced(loop.time() - asked)
+        sent_at = loop.time()
         try:
             reply = await handler(request)
         except TransientError as error:
             with pacer._lock:
                 retry_after_s = getattr(error, "retry_after_s", None)
                 if isinstance(error, RateLimitedError):
-                    rates.refused(retry_after_s, loop.time())
+                    rates.refused(retry_after_s, sent_at, loop.time())
                 elif retry_after_s is not None:
                     rates.pause(retry_after_s, loop.time())
             raise

@@ -7,6 +7,8 @@ does not is found out: the number of calls under way grows until the first refus
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from onetwo_like.middleware.limits import Limit
 
 SHARE = 0.97  # of what is stated: the rest is for clocks that differ and replies that come late
@@ -15,6 +17,7 @@ FIRST_UNDER_WAY = 10.0  # calls at once before anything is known
 _GROWTH_UNDER_WAY = 2.0  # per answer, so that a fast server is at a hundred after two of its round trips
 _CUT = 0.8
 _CUT_EVERY_S = 5.0
+_ENOUGH_SENT = 10  # to tell what is allowed from what was answered
 _GROWTH = 0.05
 _ANSWERS_TO_GROW = 20
 _SLOWEST = 1 / 60  # calls a second
@@ -53,6 +56,29 @@ class Bucket:
         return missing / self.per_s if missing > _CLOSE else 0.0
 
 
+class _Span(NamedTuple):
+    """A time in which calls were sent as fast as they might be, and how many of them were refused."""
+
+    since: float
+    sent: int = 0
+    refused: int = 0
+    seconds: float = BURST_S
+
+    def with_call(self, now: float) -> _Span:
+        return self._replace(since=min(self.since, now), sent=self.sent + 1)
+
+    def with_refusal(self) -> _Span:
+        return self._replace(refused=self.refused + 1)
+
+    def lasting(self, until: float) -> _Span:
+        return self._replace(seconds=max(BURST_S, until - self.since))
+
+    @property
+    def allowed(self) -> float:
+        """What was not refused, in a second."""
+        return (self.sent - self.refused) / self.seconds
+
+
 class Rates:
     """The rates of one account at one model; whoever uses it must hold a lock."""
 
@@ -67,8 +93,7 @@ class Rates:
         self._extra_tokens = 0.0  # what calls used beyond their size, on average
         self._answers = 0
         self._last_cut = float("-inf")
-        self._busy_since: float | None = None
-        self._sent = self._refused = 0
+        self._span = self._before_cut = _Span(float("inf"))
 
     def bound(self, now: float, *, rpm: float | None, tpm: float | None) -> None:
         """Bounds by hand; of several, the lowest holds."""
@@ -100,22 +125,23 @@ class Rates:
         for what, bucket in self._buckets.items():
             bucket.refill(now)
             if what == "requests" and bucket.level >= bucket.capacity - _CLOSE:
-                self._busy_since = None  # nobody was waiting for this rate
+                self._span = _Span(now)  # nobody was waiting for this rate
             bucket.level -= 1.0 if what == "requests" else tokens
-        if self._busy_since is None:
-            self._busy_since, self._sent, self._refused = now, 0, 0
-        self._sent += 1
+        self._span = self._span.with_call(now)
 
     # What comes back
 
-    def state(self, requests: Limit | None, tokens: Limit | None, now: float) -> None:
-        """What the headers of a reply say."""
+    def state(self, requests: Limit | None, tokens: Limit | None, under_way: int, now: float) -> None:
+        """What the headers of a reply say, while so many other calls, which they do not know of, are under way."""
         for what, limit in (("requests", requests), ("tokens", tokens)):
             if limit is None or not self._learns:
                 continue
-            bucket = self._set(what, limit.per_s * SHARE, now, limit.remaining)
-            if limit.remaining is not None:  # others may use the account too
-                bucket.level = min(bucket.level, limit.remaining)
+            left = limit.remaining
+            if what not in self._buckets and under_way:
+                left = 0.0 if left is None or what == "tokens" else left - under_way
+            bucket = self._set(what, limit.per_s * SHARE, now, left)
+            if left is not None:  # others may use the account too
+                bucket.level = min(bucket.level, left)
             if what == "requests":
                 self._stated, self.most_under_way = True, None
 
@@ -134,25 +160,38 @@ class Rates:
             self._answers = 0
             self._set("requests", self._buckets["requests"].per_s * (1 + _GROWTH), now)
 
-    def refused(self, retry_after_s: float | None, now: float) -> None:
-        """The provider says that there were too many calls."""
+    def refused(self, retry_after_s: float | None, sent_at: float, now: float) -> None:
+        """The provider says of a call sent at that time that there were too many."""
         if not self._learns:
             return
-        self._refused += 1
         if retry_after_s is None and self._stated:
             retry_after_s = _PAUSE_S
         self.pause(retry_after_s or 0.0, now)
-        if self._stated or now - self._last_cut < _CUT_EVERY_S:
+        if self._stated:
             return
-        # What it did answer is what it allows, however far above that we were.
-        busy_s = max(BURST_S, now - (self._busy_since if self._busy_since is not None else now))
-        allowed = (self._sent - self._refused) / busy_s
+        if sent_at <= self._last_cut:  # one more of those that went before the rate was cut
+            before = self._before_cut = self._before_cut.with_refusal()
+            self._cut_to(min(before.allowed, self._buckets["requests"].per_s), now)
+            return
+        self._span = self._span.with_refusal()
+        since_cut_s = now - self._last_cut
+        known = self._span.lasting(now)
+        telling = known.sent >= _ENOUGH_SENT and since_cut_s >= BURST_S
+        if not telling and since_cut_s < _CUT_EVERY_S:
+            return
         bucket = self._buckets.get("requests")
-        rate = allowed if bucket is None else min(allowed, bucket.per_s * _CUT)
+        # What it did answer is what it allows, however far above that we were.
+        lowered = (
+            float("inf") if bucket is None else bucket.per_s * (_CUT if since_cut_s >= _CUT_EVERY_S else 1.0)
+        )
+        self._cut_to(min(known.allowed, lowered), now)
+        self._buckets["requests"].level = 0.0
         self.most_under_way = None
-        self._set("requests", max(rate, _SLOWEST), now, 0.0)
         self._last_cut, self._answers = now, 0
-        self._busy_since, self._sent, self._refused = now, 0, 0
+        self._before_cut, self._span = known, _Span(now)
+
+    def _cut_to(self, per_s: float, now: float) -> None:
+        self._set("requests", max(per_s, _SLOWEST), now)
 
     def pause(self, seconds: float, now: float) -> None:
         """Nothing goes for so long."""

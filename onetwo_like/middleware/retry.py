@@ -8,6 +8,7 @@ way every time, and a refusal is an answer.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import random as _random
 from collections.abc import Callable
@@ -61,7 +62,8 @@ def retrying(
                     emit_retrying(attempt, error, wait_s, of_call=True)
                 finally:
                     if token is not None:
-                        _attempt.reset(token)
+                        with contextlib.suppress(ValueError):  # destroyed elsewhere, before it ended
+                            _attempt.reset(token)
                 await asyncio.sleep(wait_s)
 
         return retried
