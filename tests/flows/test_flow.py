@@ -251,6 +251,26 @@ class TestTime:
 
         assert FakeClock().run(main()) == 1
 
+    def test_a_failing_task_group_stops_every_step(self):
+        async def fails():
+            await asyncio.sleep(2)
+            raise ValueError("elsewhere")
+
+        async def main():
+            async def flow():
+                await ot.Flow(a=lambda: after(100), b=lambda: after(100))()
+
+            async def together():
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(flow())
+                    group.create_task(fails())
+
+            with pytest.raises(ExceptionGroup):
+                await together()
+            return len(asyncio.all_tasks()), asyncio.get_running_loop().time()
+
+        assert FakeClock().run(main()) == (1, 2.0)
+
 
 class TestFailures:
     def test_a_failure_cancels_the_rest_and_is_the_same_object(self):
@@ -563,6 +583,10 @@ class TestWatching:
             ot.run(ot.Flow(a=lambda: 1 / 0)(), on_event=events.append)
         [finished] = [e for e in events if isinstance(e, ot.StepFinished)]
         assert finished.error is caught.value
+
+    def test_verbose_prints_each_step_as_it_ends(self, capsys):
+        ot.run(ot.Flow(a=lambda x: x + 1, inner=ot.Flow(b=lambda a: a * 2))(x=1), verbose=True)
+        assert capsys.readouterr().out == "a: 2\nb: 4\ninner: {'b': 4}\n"
 
     def test_what_a_step_emits_and_streams_arrives(self):
         async def talks():
