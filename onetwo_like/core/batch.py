@@ -221,16 +221,15 @@ class Batch:
         elif isinstance(error, BudgetExceeded):
             self.spent = self.spent or error
             self.exhausted = True
-            self._note(index, Outcome("error", None, error))
+            self._note(index, Outcome("error", None, error), failed=True)
         elif (self.keep or self.spent is not None) and not isinstance(error, Escaped | ProgramError):
-            self._note(index, Outcome(_status(error, task), None, error))
+            self._note(index, Outcome(_status(error, task), None, error), failed=True)
         else:
             self._fail(error)
 
-    def _note(self, index: int, result: Any) -> None:
-        """Keeps an item's result, an Outcome or a value, and tells whoever watches."""
+    def _note(self, index: int, result: Any, failed: bool = False) -> None:
+        """Keeps an item's result, an Outcome or a value (which may be an Outcome), and tells whoever watches."""
         self.done += 1
-        failed = isinstance(result, Outcome) and result.error is not None
         if failed and not self.keep:
             self.failed[index] = result
         elif self.collect:
@@ -285,7 +284,7 @@ class Batch:
             if cell.task.done() and not cell.task.cancelled():
                 self._settle(index, cell.task)
             else:
-                self._note(index, self._not_finished())
+                self._note(index, self._not_finished(), failed=True)
 
     async def _take_the_rest(self) -> None:
         """Notes the items that were never started."""
@@ -295,7 +294,7 @@ class Batch:
             if self.collect:
                 self.results.append(_NOTHING)
             if self.spent is None:
-                self._note(self.count, self._not_finished())
+                self._note(self.count, self._not_finished(), failed=True)
             self.count += 1
             if self.count % 1_000 == 0:
                 await asyncio.sleep(0)  # there may be a million: others run meanwhile, and may cancel this

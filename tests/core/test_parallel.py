@@ -104,6 +104,13 @@ class TestValues:
     def test_results_that_are_executables_are_executed(self):
         assert ot.run(ot.parallel(give(give(give(1))))) == [1]
 
+    @pytest.mark.parametrize("on_error", ["raise", "keep"])
+    def test_a_value_that_is_an_outcome_is_a_value(self, on_error):
+        failed: ot.Outcome[int] = ot.Outcome("error", None, ValueError("an item of an inner batch"))
+        value = ot.run(ot.parallel(give(failed), give(ot.Outcome("ok", 1)), on_error=on_error))
+        values = [outcome.unwrap() for outcome in value] if on_error == "keep" else value
+        assert values == [failed, ot.Outcome("ok", 1)]
+
     def test_without_collect_the_value_is_the_number_of_items(self):
         events: list[Any] = []
         e = ot.parallel((give(i * 10) for i in range(3)), collect=False)
