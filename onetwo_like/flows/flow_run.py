@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -67,6 +68,7 @@ class FlowRun:
         self.prefix = f"{path}/" if path else ""
         self.loop = asyncio.get_running_loop()
         self.scope = scope_in_force.get()
+        self.context = contextvars.copy_context()
         self.values = dict(inputs)
         self.waiting = dict(flow.waiting)
         self.tasks: dict[str, asyncio.Task[None]] = {}
@@ -97,8 +99,9 @@ class FlowRun:
         return {name: self.values[name] for name in self.flow.steps}
 
     def _start(self, name: str, body: Coroutine[Any, Any, None]) -> None:
-        # Not by `create_task`, which first makes up a name.
-        self.tasks[name] = asyncio.Task(body, loop=self.loop, name=name)
+        # In the context of the flow's call: a step is started by the task of another, and must not see what that
+        # has set. Not by `create_task`, which first makes up a name.
+        self.tasks[name] = asyncio.Task(body, loop=self.loop, name=name, context=self.context.copy())
 
     # How a step ends. Its task itself says so, and starts what has waited for it: a callback of the
     # task would do that one turn of the loop later.

@@ -1,6 +1,7 @@
 """Does a flow run each step once, as soon as it can, and refuse what does not fit together?"""
 
 import asyncio
+import contextvars
 import dataclasses
 import functools
 import traceback
@@ -226,6 +227,19 @@ class TestTime:
         call = ot.Flow(one=changes)(items=given)
         given.append("y")
         assert ot.run(call) == ot.run(call) == {"one": ["x", "changed"]}
+
+    def test_what_a_step_sets_in_its_context_is_not_seen_by_the_next(self):
+        told = contextvars.ContextVar("told", default="nothing")
+
+        async def sets():
+            told.set("by sets")
+            await asyncio.sleep(0)
+
+        async def outer():
+            told.set("by outer")
+            return await ot.Flow(sets=sets, reads=lambda sets: told.get())()
+
+        assert FakeClock().run(outer())["reads"] == "by outer"
 
     def test_a_time_out_stops_every_step(self):
         stopped = []
