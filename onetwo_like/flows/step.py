@@ -257,16 +257,17 @@ class Step:
         if typing.get_origin(annotation) is typing.Annotated:
             first = next((a.n for a in typing.get_args(annotation)[1:] if isinstance(a, First)), None)
             annotation = typing.get_args(annotation)[0]
-        where = f"the parameter {name}"
         if annotation is list:
-            raise UsageError(f"does not say which events {where} is a list of: write list[E]")
+            raise UsageError(f"does not say which events the parameter {name} is a list of: write list[E]")
         listed = typing.get_origin(annotation) is list
         if first is not None and not listed:
-            raise UsageError(f"has ot.First for {where}, which is no list[E]")
+            raise UsageError(f"has ot.First for the parameter {name}, which is no list[E]")
         return Slot(
             self,
             name,
-            event_types(typing.get_args(annotation)[0] if listed else annotation, where),
+            event_types(
+                typing.get_args(annotation)[0] if listed else annotation, f"has the parameter {name}, which"
+            ),
             listed,
             first,
         )
@@ -283,11 +284,11 @@ class Step:
                 for member in _parts(typing.get_args(part)[0]):
                     if member is Stop or typing.get_origin(member) is Stop:
                         raise UsageError("returns a list of ot.Stop; one Stop ends the run")
-                    self.fans += event_types(member, "a returned list")
+                    self.fans += event_types(member, "returns a list, which")
             elif part is list:
                 raise UsageError("does not say which events the list it returns has: write list[E]")
             elif part not in (typing.NoReturn, typing.Never):
-                self.returns += event_types(part, "the return annotation")
+                self.returns += event_types(part, "has a return annotation, which")
 
 
 def _parts(annotation: Any) -> list[Any]:

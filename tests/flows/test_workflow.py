@@ -341,7 +341,7 @@ class TestWhatWasAnnounced:
         ],
     )
     def test_anything_else_that_is_returned_is_an_error(self, value, annotation):
-        with pytest.raises(WorkflowError, match="step give returned.*does not announce"):
+        with pytest.raises(WorkflowError, match=r"step give returned.*does not announce"):
             run(self.returning(value, annotation)(Start()))
 
     @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import dataclasses
 from typing import Annotated
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from onetwo_like import ot
@@ -337,6 +337,7 @@ def pairing(split):
 latencies = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=12)
 
 
+@settings(deadline=None)
 @given(latencies)
 def test_two_steps_for_one_item_are_joined_without_mixing_items(waits):
     async def split(event: Start) -> list[Item]:
@@ -357,6 +358,7 @@ class RightJob:
     wait: int
 
 
+@settings(deadline=None)
 @given(st.lists(latencies, max_size=4))
 def test_joins_in_nested_fan_outs_never_mix_items(batches):
     async def split(event: Start) -> list[Item]:
@@ -399,6 +401,7 @@ class Item2:
     parts: tuple
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.booleans()), max_size=20))
 def test_a_list_is_in_input_order_whatever_the_latencies_and_whoever_is_left_out(members):
     async def split(event: Start) -> list[Item]:
