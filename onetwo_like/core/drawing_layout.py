@@ -7,8 +7,9 @@ layer as near to its neighbours as the order and the widths allow.
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 GAP = 28.0  # between neighbours of a layer
@@ -46,8 +47,12 @@ class Part:
     width: float
 
 
-def parts(widths: Mapping[str, float], arrows: Sequence[tuple[str, str]]) -> list[Part]:
+def parts(
+    widths: Mapping[str, float], arrows: Sequence[tuple[str, str]], labels: Set[str] = frozenset()
+) -> list[Part]:
     """The layout of each connected part, in the order of their first boxes; arrows to oneself are left out.
+
+    `labels` are the boxes that are the label of an arrow: what enters one and what leaves it is one arrow.
 
     >>> [part] = parts({"a": 80, "b": 80, "c": 80}, [("a", "b"), ("a", "c")])
     >>> [[spot.box for spot in layer] for layer in part.layers]
@@ -55,7 +60,7 @@ def parts(widths: Mapping[str, float], arrows: Sequence[tuple[str, str]]) -> lis
     """
     numbered = [(i, a, b) for i, (a, b) in enumerate(arrows) if a != b]
     return [
-        _part({name: widths[name] for name in names}, [edge for edge in numbered if edge[1] in names])
+        _part({name: widths[name] for name in names}, [edge for edge in numbered if edge[1] in names], labels)
         for names in _connected(widths, [(a, b) for _, a, b in numbered])
     ]
 
@@ -81,10 +86,12 @@ def _connected(names: Iterable[str], arrows: Sequence[tuple[str, str]]) -> list[
     return found
 
 
-def _part(widths: Mapping[str, float], arrows: Sequence[tuple[int, str, str]]) -> Part:
+def _part(widths: Mapping[str, float], arrows: Sequence[tuple[int, str, str]], labels: Set[str]) -> Part:
     names = list(widths)
     number = {name: i for i, name in enumerate(names)}
     turned = _turned(len(names), [(number[a], number[b]) for _, a, b in arrows])
+    back = {a for (_, a, _), up in zip(arrows, turned, strict=True) if up and a in labels}
+    turned = [up or b in back for (_, _, b), up in zip(arrows, turned, strict=True)]
     down = [
         (number[b], number[a]) if up else (number[a], number[b])
         for (_, a, b), up in zip(arrows, turned, strict=True)
@@ -102,7 +109,7 @@ def _part(widths: Mapping[str, float], arrows: Sequence[tuple[int, str, str]]) -
     above: list[list[int]] = [[] for _ in level]
     below: list[list[int]] = [[] for _ in level]
     for chain in chains:
-        for a, b in zip(chain, chain[1:], strict=False):
+        for a, b in itertools.pairwise(chain):
             below[a].append(b)
             above[b].append(a)
     rows = _untangled(_first_order(level, above, below), above, below)
@@ -114,7 +121,7 @@ def _part(widths: Mapping[str, float], arrows: Sequence[tuple[int, str, str]]) -
         tuple(
             Link(index, level[a], place[a], place[b], up)
             for (index, _, _), chain, up in zip(arrows, chains, turned, strict=True)
-            for a, b in zip(chain, chain[1:], strict=False)
+            for a, b in itertools.pairwise(chain)
         ),
         max((x[v] + size[v] / 2 for v in range(len(level))), default=0.0) - left,
     )
@@ -221,7 +228,7 @@ def _untangled(
 def _crossings(rows: Sequence[Sequence[int]], below: Sequence[Sequence[int]]) -> int:
     """How many pairs of arrows cross."""
     count = 0
-    for upper, lower in zip(rows, rows[1:], strict=False):
+    for upper, lower in itertools.pairwise(rows):
         place = {v: i for i, v in enumerate(lower)}
         seen: list[int] = []  # where the arrows from the left of here end, in order
         for v in upper:
@@ -292,7 +299,7 @@ def _spaced(wanted: Sequence[float], weight: Sequence[float], size: Sequence[flo
     Without the gaps this is isotonic regression, solved by pooling neighbours that are in each other's way.
     """
     offsets = [0.0]
-    for left, right in zip(size, size[1:], strict=False):
+    for left, right in itertools.pairwise(size):
         offsets.append(offsets[-1] + (left + right) / 2 + GAP)
     pools: list[tuple[float, float, int]] = []  # mean, weight, how many
     for at, offset, w in zip(wanted, offsets, weight, strict=False):

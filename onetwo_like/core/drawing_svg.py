@@ -86,8 +86,9 @@ def _pile(drawing: Drawing, foldable: bool) -> _Picture:
         else:
             arrows.append((arrow.source, arrow.target))
             heads.append(True)
+    labels = {name for name, shape in shapes.items() if shape.bare}
     _align_lone(shapes, arrows)
-    layout = parts({name: shape.width for name, shape in shapes.items()}, arrows)
+    layout = parts({name: shape.width for name, shape in shapes.items()}, arrows, labels)
     shelves: list[list[_Picture]] = [[]]
     for part in layout:
         picture = _part(part, shapes, heads, foldable)

@@ -69,13 +69,12 @@ class Span:
         sample_path: SamplePath,
         inputs: Any,
         kept: bool,
-        by_name: Callable[[Any], dict[str, Any]] | None = None,
+        by_name: Callable[[Any], Any] | None = None,
     ) -> None:
         self.name = name
         self.parent = parent
         self.sample_path = sample_path
-        # A copy: a body may change the lists that it was given.
-        self._inputs = copied(inputs) if kept else None
+        self._inputs = inputs if kept else None
         self._by_name = by_name
         self._kept = kept
         self.output: Any = None
@@ -179,6 +178,18 @@ class Span:
         # Half a surrogate pair, as some models write, has no form in UTF-8.
         with open(path, "w", encoding="utf-8", errors="xmlcharrefreplace") as file:
             file.write(page(self))
+
+    def draw(self, path: str | os.PathLike[str]) -> None:
+        """Writes a picture of the calls, numbered as they began, as .html, .svg, .mmd or .md (Mermaid)."""
+        from onetwo_like.core.drawing_trace import drawing_of
+
+        drawing_of(self).save(path)
+
+    def mermaid(self) -> str:
+        """The picture of the calls as the text of a Mermaid flowchart."""
+        from onetwo_like.core.drawing_trace import drawing_of
+
+        return drawing_of(self).mermaid()
 
     def _repr_html_(self) -> str:
         from onetwo_like.core.trace_html import frame

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
@@ -13,6 +14,7 @@ from onetwo_like.core.executable import Executable
 from onetwo_like.core.frozen import copied
 from onetwo_like.errors import FlowError, UsageError
 from onetwo_like.flows.dag import cycle_in, needed_for
+from onetwo_like.flows.draw import drawing_of_flow
 from onetwo_like.flows.edge_types import shown
 from onetwo_like.flows.flow_run import CALLED, FlowRun
 from onetwo_like.flows.flow_steps import Constant, Need, Place, Program, Step, as_step
@@ -202,6 +204,19 @@ class Flow:
                 raise FlowError(
                     f"{where}: the flow has no step {name!r}{_of(self.steps, 'its steps are', name)}"
                 )
+
+    # Showing
+
+    def draw(self, path: str | os.PathLike[str]) -> None:
+        """Writes a picture of the flow as .html (folds nested flows), .svg, .mmd or .md (Mermaid); nothing runs."""
+        drawing_of_flow(self).save(path)
+
+    def mermaid(self) -> str:
+        """The picture of the flow as the text of a Mermaid flowchart."""
+        return drawing_of_flow(self).mermaid()
+
+    def _repr_html_(self) -> str:
+        return drawing_of_flow(self).svg()
 
     def __repr__(self) -> str:
         steps = [f"{name}({', '.join(sources)})" for name, sources in self.sources.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from onetwo_like.core.evaluation import Evaluation, Held, Kind, Node
 from onetwo_like.core.executable import Executable
 from onetwo_like.errors import UsageError, WorkflowError
 from onetwo_like.flows.checking import check
+from onetwo_like.flows.draw import drawing_of_workflow
 from onetwo_like.flows.engine import WorkflowRun
 from onetwo_like.flows.routing import Routes
 from onetwo_like.flows.step import Step
@@ -81,6 +83,17 @@ class Workflow:
         checks once more, with the type of its own event.
         """
         self._check(None)
+
+    def draw(self, path: str | os.PathLike[str]) -> None:
+        """Writes a picture of the steps and events as .html, .svg, .mmd or .md (Mermaid); nothing runs."""
+        drawing_of_workflow(self).save(path)
+
+    def mermaid(self) -> str:
+        """The picture of the workflow as the text of a Mermaid flowchart."""
+        return drawing_of_workflow(self).mermaid()
+
+    def _repr_html_(self) -> str:
+        return drawing_of_workflow(self).svg()
 
     def _check(self, start: type | None) -> None:
         if start not in self._checked:
