@@ -1,8 +1,8 @@
 """Case 11 as a program: it asks a person, and can be killed at any moment. Run by test_case_11_human.py."""
 
+import asyncio
 import dataclasses
 import sys
-import time
 
 from onetwo_like import ot
 
@@ -59,7 +59,7 @@ async def buy(event: Approved) -> ot.Stop[str]:
     if sys.argv[3] == "hang":
         sys.stdout.write("hanging\n")
         sys.stdout.flush()
-        time.sleep(60)
+        await asyncio.sleep(60)
     return ot.Stop(f"bought {event.sku}, says {event.by}")
 
 

@@ -1,0 +1,1 @@
+"""Case 9: three modules of three teams, whose steps meet in one application."""
