@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from absl import logging
 
 from onetwo_like import ot
 from onetwo_like.cli import main
@@ -30,6 +31,7 @@ def cli(capfd, tmp_path, monkeypatch) -> Callable[..., Done]:
     monkeypatch.setattr(sys, "path", [*sys.path])  # `run` adds the folder of its file
 
     def command(*words: str) -> Done:
+        logging.set_verbosity(logging.WARNING)  # absl's own, of a process; an earlier test may have changed it
         with ot.RegistryContext(ot.Registry()), pytest.raises(SystemExit) as ended:
             main(words)
         out, err = capfd.readouterr()
