@@ -71,8 +71,8 @@ class Monitor:
         self.decided = []
 
     async def start(self, event: Start) -> list[Online | Offline | Trend]:
-        kinds = (Online, Offline, Trend)
-        return [kind(event.sku, wait) for kind, wait in zip(kinds, event.waits, strict=True)]
+        online, offline, trend = event.waits
+        return [Online(event.sku, online), Offline(event.sku, offline), Trend(event.sku, trend)]
 
     async def ask(self, source, mood):
         self.started.append(asyncio.get_running_loop().time())
@@ -148,7 +148,7 @@ class TestThreeSources:
     def test_may_be_sent_instead_of_returned(self):
         monitor, station = Monitor(), Station()
 
-        async def start(event: Start) -> Online | Offline | Trend:
+        async def start(event: Start) -> Online | Offline | Trend | None | None:
             for kind, wait in zip((Trend, Online, Offline), event.waits, strict=True):
                 ot.send(kind(event.sku, wait))
 

@@ -31,7 +31,7 @@ def program(tmp_path):
         def killed_at(self, line, *arguments):
             with self.start(*arguments) as process:
                 assert process.stdout is not None
-                lines = []
+                lines: list[str] = []
                 while not lines or lines[-1] != line:
                     lines.append(process.stdout.readline().strip())
                     assert lines[-1], f"the program has ended, after {lines}"

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import functools
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 
@@ -134,7 +134,7 @@ def test_a_step_may_return_an_executable_of_its_event():
     def look(event: Start) -> ot.Executable[Stone]:
         return find()
 
-    async def look_later(event: Start) -> Stone:
+    async def look_later(event: Start) -> ot.Executable[Stone]:
         return find()
 
     assert run(ot.Workflow(look, kick)(Start())) == "kicked flint"
@@ -181,19 +181,19 @@ def test_steps_say_what_they_accept_and_send():
 
 
 def test_only_functions_make_a_workflow():
-    for wrong in (3, Start, ot.Workflow(begin), ot.make_executable(lambda: 1)()):
+    wrongs: list[Any] = [3, Start, ot.Workflow(begin), ot.make_executable(lambda: 1)()]
+    for wrong in wrongs:
         with pytest.raises(UsageError, match="takes functions"):
             ot.Workflow(wrong)
 
 
+class Tally:
+    def __init__(self) -> None:
+        self.n = 0
+
+
 class TestState:
-    class Tally:
-        def __init__(self):
-            self.n = 0
-
     def workflow(self):
-        Tally = self.Tally
-
         async def count(event: Start, state: Tally) -> Start | ot.Stop[int]:
             state.n += 1
             await asyncio.sleep(0)
@@ -208,8 +208,6 @@ class TestState:
         assert run(counting(Start(0))) == 1
 
     def test_is_shared_by_the_steps_of_a_run(self):
-        Tally = self.Tally
-
         async def one(event: Start, state: Tally) -> Stone:
             state.n += 10
             return Stone("x")
@@ -220,8 +218,6 @@ class TestState:
         assert run(ot.Workflow(one, two)(Start())) == 10
 
     def test_in_a_thread_is_refused(self):
-        Tally = self.Tally
-
         @ot.step(thread=True)
         def one(event: Start, state: Tally) -> ot.Stop:
             return ot.Stop()
@@ -232,7 +228,7 @@ class TestState:
 
 class TestSend:
     def test_routes_from_inside_a_step(self):
-        async def scatter(event: Start) -> Dog | Stone:
+        async def scatter(event: Start) -> Dog | Stone:  # type: ignore[return]  # what is announced was sent
             ot.send(Dog("Rex"))
             ot.send(Stone("flint"))
 
@@ -283,7 +279,7 @@ class TestSend:
         assert ot.run(ot.Workflow(scatter, walk, end)(Start())) == ["Rex"]
 
     def test_may_send_the_stop(self):
-        async def scatter(event: Start) -> ot.Stop:
+        async def scatter(event: Start) -> ot.Stop | None | None:
             ot.send(ot.Stop("sent"))
             await asyncio.sleep(1000)
 

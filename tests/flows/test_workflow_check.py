@@ -159,16 +159,16 @@ def test_a_step_without_annotations_is_named_with_what_is_missing():
     async def any_list(events: list) -> ot.Stop:
         return ot.Stop()
 
-    async def text(event: "Nowhere") -> ot.Stop:  # noqa: F821
+    async def text(event: "Nowhere") -> ot.Stop:  # type: ignore[name-defined]  # noqa: F821
         return ot.Stop()
 
     async def strict(event: A, /) -> ot.Stop:
         return ot.Stop()
 
-    async def odd(event: 3) -> ot.Stop:
+    async def odd(event: 3) -> ot.Stop:  # type: ignore[valid-type]
         return ot.Stop()
 
-    async def yields(event: A) -> ot.Stop:
+    async def yields(event: A) -> ot.Stop:  # type: ignore[misc]
         yield ot.Stop()
 
     workflow = ot.Workflow(bare, no_return, nothing, any_list, text, strict, odd, yields)
@@ -226,7 +226,7 @@ class TestTheOptionsOfAStep:
 
     def test_belong_to_functions(self):
         with pytest.raises(UsageError, match="takes a function"):
-            ot.step(retry=2)(3)
+            ot.step(retry=2)(3)  # type: ignore[type-var]
         with pytest.raises(UsageError, match="decorate the function where it is defined"):
             ot.step(retry=2)(len)
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -178,7 +179,7 @@ def test_nested_runs_are_kept_for_each_step_that_awaits_them(folder):
 
 
 def test_a_loop_is_kept_visit_by_visit(folder):
-    ran = []
+    ran: list[Any] = []
 
     async def count(event: Start) -> Start | ot.Stop:
         ran.append(event.n)
@@ -203,9 +204,9 @@ def test_a_loop_is_kept_visit_by_visit(folder):
 
 
 def test_what_a_step_sent_is_sent_again_when_it_is_repeated(folder):
-    ran = []
+    ran: list[Any] = []
 
-    async def scatter(event: Start) -> Item | Done:
+    async def scatter(event: Start) -> Item | Done | None | None:
         ran.append("scatter")
         ot.send(Item(1))
         ot.send(Done(2))
@@ -224,7 +225,7 @@ def test_what_a_step_sent_is_sent_again_when_it_is_repeated(folder):
 
 
 def test_the_state_is_as_the_steps_that_are_repeated_left_it(folder):
-    ran = []
+    ran: list[Any] = []
 
     async def count(event: Start, state: Tally) -> Start | Done:
         ran.append(event.n)
@@ -274,7 +275,7 @@ def test_steps_that_run_again_emit_again_and_others_do_not(folder):
 
 
 def test_calls_of_models_need_no_other_cache(folder):
-    calls = []
+    calls: list[Any] = []
 
     async def one(event: Start) -> Item:
         return Item(len(await llm.generate_text("hello")))
@@ -321,7 +322,7 @@ def test_a_result_of_a_class_is_restored_where_the_annotation_names_it(folder):
 
 
 def test_none_is_a_result_that_is_replayed(folder):
-    ran = []
+    ran: list[Any] = []
 
     async def one(event: Start) -> ot.Stop:
         ran.append(1)
@@ -333,7 +334,7 @@ def test_none_is_a_result_that_is_replayed(folder):
 
 
 def test_a_handled_error_is_kept_as_what_came_of_it(folder):
-    ran = []
+    ran: list[Any] = []
 
     @ot.step(on_error=lambda error, event: None)
     async def one(event: Item) -> Done:

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import threading
+from typing import Any
 
 import pytest
 
@@ -94,7 +95,7 @@ class TestRetry:
         assert attempts == [1, 2]
 
     def test_is_announced_to_who_watches(self):
-        events = []
+        events: list[Any] = []
         ot.run(self.flaky(1, retry=2)[0](Start()), on_event=events.append)
         retrying = [e for e in events if isinstance(e, ot.Retrying)]
         assert [(e.attempt, str(e.error), e.span) for e in retrying] == [(2, "failure 1", "work")]
@@ -387,7 +388,7 @@ class TestWatching:
         async def work(event: Start) -> ot.Stop:
             raise ValueError("broken")
 
-        seen = []
+        seen: list[Any] = []
         with pytest.raises(ValueError, match="broken") as caught:
             ot.run(ot.Workflow(work)(Start()), on_event=seen.append)
         assert [e.error for e in seen if isinstance(e, ot.StepFinished)] == [caught.value]
@@ -418,7 +419,7 @@ class TestWatching:
         async def outer(event: Start) -> ot.Stop:
             return ot.Stop(await inside(Item(5)))
 
-        seen = []
+        seen: list[Any] = []
         assert ot.run(ot.Workflow(outer)(Start()), on_event=seen.append) == 5
         assert "inner" in seen
         assert [e.span for e in seen if isinstance(e, ot.StepStarted)] == ["outer", "outer/inner"]
