@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Protocol
 
-from onetwo_like.core.events import emit_text
+from onetwo_like.core.events import text_teller
 from onetwo_like.core.request import Handler, Reply, Request
 from onetwo_like.errors import MalformedReplyError, UsageError
 
@@ -67,14 +67,16 @@ async def _gathered(pieces: AsyncGenerator[Any, None]) -> Reply:
     """Publishes the strings that an async generator yields, and joins them; a Reply may come last."""
     texts: list[str] = []
     final: Reply | None = None
+    tell = text_teller()  # asked once: a text may come in a hundred thousand pieces
     began = time.perf_counter()
     async with contextlib.aclosing(pieces):
         async for piece in pieces:
-            if type(piece) is Reply:
-                final = piece
-            elif isinstance(piece, str) and final is None:
+            if isinstance(piece, str) and final is None:
                 texts.append(piece)
-                emit_text(piece)
+                if tell is not None:
+                    tell(piece)
+            elif type(piece) is Reply:
+                final = piece
             else:
                 raise MalformedReplyError(
                     f"a generator that answers a built-in yields strings, not {piece!r:.80}"

@@ -171,21 +171,22 @@ class Batch:
         if not isinstance(item, Executable):
             self._fail(UsageError(f"ot.parallel takes executables, and item {index} is {described(item)}"))
             return
-        cell = self.evaluation.cell(item) if self.scope.watch is None else self._watched_cell(item, index)
+        span = None
+        if self.scope.watch is None:
+            cell = self.evaluation.cell(item)
+        else:
+            span, cell = self._watched_cell(item, index)
         cell.users += 1
         self.active[index] = cell
-        cell.task.add_done_callback(functools.partial(self._ended, index))
+        cell.task.add_done_callback(functools.partial(self._ended, index, span))
 
-    def _watched_cell(self, item: Node, index: int) -> Cell:
+    def _watched_cell(self, item: Node, index: int) -> tuple[Span, Cell]:
         """The item's cell, started under a span of its own."""
         scope = self.scope
         tracing = scope.watch is not None and scope.watch.tracing
         span = Span(f"parallel[{index}]", scope.span, scope.sample_path, None, tracing)
         context = contextvars.copy_context()
-        cell = context.run(self._cell_in, scope.but(span=span, batched=True), item)
-        if tracing:
-            cell.task.add_done_callback(functools.partial(_finish_span, span))
-        return cell
+        return span, context.run(self._cell_in, scope.but(span=span, batched=True), item)
 
     def _cell_in(self, scope: Scope, item: Node) -> Cell:
         scope_in_force.set(scope)
@@ -193,7 +194,9 @@ class Batch:
 
     # Ending
 
-    def _ended(self, index: int, task: asyncio.Task[Any]) -> None:
+    def _ended(self, index: int, span: Span | None, task: asyncio.Task[Any]) -> None:
+        if span is not None:
+            _finish_span(span, task)
         if self.over.done():
             if not task.cancelled():
                 task.exception()  # seen: what is kept of it is settled when all have stopped

@@ -71,6 +71,20 @@ class TextDelta(RunEvent):
     text: str
 
 
+class _Writing(RunEvent):
+    """A TextDelta that is being made: what is frozen takes three times as long to fill, and of these there are many."""
+
+    __slots__ = ("text",)
+    __setattr__ = object.__setattr__
+    __delattr__ = object.__delattr__  # of the two, one that is not a built-in makes both slow
+
+    def __init__(self, text: str, origin: Span | None, at: float, replayed: bool) -> None:
+        self.text = text
+        self.origin = origin  # type: ignore[misc]
+        self.time = at  # type: ignore[misc]
+        self.replayed = replayed  # type: ignore[misc]
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class CacheHit(RunEvent):
     """A call was answered from the cache, under this key."""
@@ -147,7 +161,8 @@ class Watch:
     by piece: a progress bar does not, and must not make a backend stream.
     """
 
-    __slots__ = ("outer", "sink", "streaming", "telling", "tracing")
+    __slots__ = ("outer", "publish", "sink", "streaming", "telling", "tracing")
+    publish: Callable[[object], None]
     streaming: bool
     telling: bool
     tracing: bool
@@ -166,7 +181,9 @@ class Watch:
         self.telling = sink is not None or (outer is not None and outer.telling)
         self.streaming = (sink is not None and texts) or (outer is not None and outer.streaming)
 
-    def publish(self, event: object) -> None:
+        self.publish = sink if sink is not None and outer is None else self._publish
+
+    def _publish(self, event: object) -> None:
         """Hands the event to every sink, innermost first."""
         if self.sink is not None:
             self.sink(event)
@@ -214,9 +231,25 @@ def emit_retrying(attempt: int, error: BaseException, wait_s: float, *, of_call:
 
 def emit_text(text: str, replayed: bool = False) -> None:
     """Publishes a piece of text as coming from the call that runs here."""
+    tell = text_teller(replayed)
+    if tell is not None:
+        tell(text)
+
+
+def text_teller(replayed: bool = False) -> Callable[[str], None] | None:
+    """What publishes pieces of text as coming from the call that runs here; None if nobody watches."""
     scope = scope_in_force.get()
-    if scope.watch is not None:
-        if scope.span is not None:
-            scope.span.streamed = True
-        if scope.watch.streaming:
-            scope.watch.publish(TextDelta(text, origin=scope.span, replayed=replayed))
+    watch, span = scope.watch, scope.span
+    if watch is None:
+        return None
+    streaming, publish, now = watch.streaming, watch.publish, time.time
+
+    def tell(text: str) -> None:
+        if span is not None:
+            span.streamed = True
+        if streaming:
+            delta: Any = _Writing(text, span, now(), replayed)
+            delta.__class__ = TextDelta
+            publish(delta)
+
+    return tell

@@ -69,7 +69,7 @@ class Function(Kind):
 
     async def _watched(self, scope: Scope, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
         tracing = scope.watch is not None and scope.watch.tracing
-        given = (args, kwargs) if tracing else None
+        given = copied((args, kwargs)) if tracing else None  # a body may change the lists that it was given
         span = Span(self.name, scope.span, scope.sample_path, given, tracing, self._by_name)
         token = scope_in_force.set(scope.but(span=span))
         try:

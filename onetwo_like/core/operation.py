@@ -267,8 +267,9 @@ class Operation(Kind, Generic[P, T]):
             self.name,
             scope.span,
             scope.sample_path,
-            request.arguments if watch.tracing else None,
+            request,
             watch.tracing,
+            _arguments,
         )
         token = scope_in_force.set(scope.but(span=span))
         try:
@@ -365,6 +366,10 @@ class Operation(Kind, Generic[P, T]):
             f"No backend in scope serves {self.name!r}{bound}. Call register() on a backend that offers {would}, "
             f"or bind a function: llm.{self.name}.configure(function)."
         )
+
+
+def _arguments(request: Request) -> dict[str, Any]:
+    return request.arguments
 
 
 _operations: dict[str, Operation[..., Any]] = {}

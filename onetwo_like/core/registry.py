@@ -123,14 +123,17 @@ class Cell:
         self.registry = registry
 
 
+_new = object.__new__
+
+
 class Scope:
     """What is in force where the code runs; immutable, replaced by `but`.
 
     While a program is being written, the registry is that of `cell`, which may be changed.
     While it runs, `cell` is None and `registry` is the one that the run started with.
     `retries` is how many `retry` it runs within, `batched` whether it runs within a `parallel`
-    that somebody watches. `plan` answers in the place of what is bound, in a dry run. `checkpoint` is where steps are kept, if they are; `inbox` takes what is sent
-    to a run that is streamed.
+    that somebody watches. `plan` answers in the place of what is bound, in a dry run. `checkpoint` is
+    where steps are kept, if they are; `inbox` takes what is sent to a run that is streamed.
     """
 
     __slots__ = (
@@ -181,21 +184,20 @@ class Scope:
 
     def but(self, **changes: Any) -> Scope:
         """A copy with some fields changed."""
-        new = Scope(
-            self.cell,
-            self.registry,
-            self.inside,
-            self.sample_path,
-            self.watch,
-            self.span,
-            self.cache,
-            self.retries,
-            self.budget,
-            self.batched,
-            self.checkpoint,
-            self.inbox,
-            self.plan,
-        )
+        new = _new(Scope)  # not by its constructor: every call that is watched comes through here
+        new.cell = self.cell
+        new.registry = self.registry
+        new.inside = self.inside
+        new.sample_path = self.sample_path
+        new.watch = self.watch
+        new.span = self.span
+        new.cache = self.cache
+        new.retries = self.retries
+        new.budget = self.budget
+        new.batched = self.batched
+        new.checkpoint = self.checkpoint
+        new.inbox = self.inbox
+        new.plan = self.plan
         for name, value in changes.items():
             setattr(new, name, value)
         return new

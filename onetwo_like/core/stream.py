@@ -34,6 +34,7 @@ class EventLog:
 
     def __init__(self, buffer: int) -> None:
         self._buffer = buffer
+        self._most = 2 * buffer
         self._events: list[object] = []
         self._gone = 0  # how many were trimmed from the front
         self._trimming = threading.Lock()
@@ -42,8 +43,9 @@ class EventLog:
 
     def append(self, event: object) -> None:
         """Adds an event, and wakes who waits for one."""
-        self._events.append(event)
-        if len(self._events) >= 2 * self._buffer:
+        events = self._events
+        events.append(event)
+        if len(events) >= self._most:
             with self._trimming:  # half at a time, so that a trim costs nothing per event
                 surplus = len(self._events) - self._buffer
                 del self._events[:surplus]
@@ -98,7 +100,7 @@ class Stream(Generic[T]):
         self._e = e
         self._checkpoint = checkpoint
         self._inbox = Inbox()
-        self._only = only
+        self._wanted: Any = object if only is None else (only, Dropped)
         self._log = EventLog(buffer)
         self._run: Run | None = None
         self._task: asyncio.Task[T] | None = None
@@ -127,12 +129,12 @@ class Stream(Generic[T]):
         yield from self._events()
 
     def _events(self) -> Iterator[Any]:
-        position = 0
+        position, wanted = 0, self._wanted
         while True:
             ended = self._log.ended  # before reading: what is appended later is read in the next round
             batch, position = self._log.read(position)
             for event in batch:
-                if self._wanted(event):
+                if isinstance(event, wanted):
                     yield event
             if batch:
                 continue
@@ -187,12 +189,12 @@ class Stream(Generic[T]):
 
     async def _events_async(self) -> AsyncIterator[Any]:
         loop = asyncio.get_running_loop()
-        position = 0
+        position, wanted = 0, self._wanted
         while True:
             ended = self._log.ended
             batch, position = self._log.read(position)
             for event in batch:
-                if self._wanted(event):
+                if isinstance(event, wanted):
                     yield event
             if batch:
                 continue
@@ -228,9 +230,6 @@ class Stream(Generic[T]):
         if self._checkpoint is not None:
             self._checkpoint.close()
         self._log.end()
-
-    def _wanted(self, event: object) -> bool:
-        return self._only is None or isinstance(event, (self._only, Dropped))
 
     def _refuse_twice(self) -> None:
         if self._run is not None or self._task is not None:
