@@ -228,7 +228,7 @@ class TestState:
 
 class TestSend:
     def test_routes_from_inside_a_step(self):
-        async def scatter(event: Start) -> Dog | Stone:  # type: ignore[return]  # what is announced was sent
+        async def scatter(event: Start) -> Dog | Stone:  # type: ignore[return]  # it sends
             ot.send(Dog("Rex"))
             ot.send(Stone("flint"))
 
@@ -279,7 +279,7 @@ class TestSend:
         assert ot.run(ot.Workflow(scatter, walk, end)(Start())) == ["Rex"]
 
     def test_may_send_the_stop(self):
-        async def scatter(event: Start) -> ot.Stop | None | None:
+        async def scatter(event: Start) -> ot.Stop | None:  # type: ignore[return]  # it sends
             ot.send(ot.Stop("sent"))
             await asyncio.sleep(1000)
 
