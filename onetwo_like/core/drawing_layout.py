@@ -128,7 +128,7 @@ def _part(widths: Mapping[str, float], arrows: Sequence[tuple[int, str, str]], l
 
 
 def _turned(count: int, arrows: Sequence[tuple[int, int]]) -> list[bool]:
-    """For each arrow, whether it closes a cycle when one walks from the boxes that nothing points at."""
+    """For each arrow, whether it closes a cycle when one walks from the first box, then from those without arrows."""
     leaving: list[list[int]] = [[] for _ in range(count)]
     entered = set()
     for i, (a, b) in enumerate(arrows):
@@ -136,7 +136,7 @@ def _turned(count: int, arrows: Sequence[tuple[int, int]]) -> list[bool]:
         entered.add(b)
     turned = [False] * len(arrows)
     state = [0] * count  # 0 not seen, 1 on the way here, 2 done
-    for root in [*(v for v in range(count) if v not in entered), *range(count)]:
+    for root in [0, *(v for v in range(count) if v not in entered), *range(count)]:
         if state[root]:
             continue
         state[root] = 1

@@ -21,6 +21,7 @@ TITLE = 40.0  # the height of a frame's own line
 SHELF = 1200.0  # where unconnected parts go to the next line
 HEAD = 8.0  # the length of an arrow's head
 PORT = 16.0  # between the ends of two arrows at a box, where there is room
+FOLD = 28.0  # beside a frame's label, for the triangle that folds it
 LOOP = 24.0  # how far an arrow from a box to itself leaves it
 # Event types are round, steps nearly square: the difference must not be one of colour alone.
 _ROUND = {"event", "start", "stop"}
@@ -230,7 +231,9 @@ def _shape(box: Box, foldable: bool) -> _Shape:
         return _Shape(box, label, detail, width + 14 * (box.kind in _ROUND), height)
     inside = _pile(box.inside, foldable)
     title = TITLE + 15 * (len(label) - 1) + 14 * len(detail)
-    return _Shape(box, label, detail, max(inside.width + 2 * PAD, width), inside.height + title + PAD, inside)
+    return _Shape(
+        box, label, detail, max(inside.width + 2 * PAD, width + FOLD), inside.height + title + PAD, inside
+    )
 
 
 def _text_box(label: Sequence[str], detail: Sequence[str]) -> tuple[float, float]:
@@ -269,6 +272,7 @@ def _drawn(shape: _Shape, x: float, height: float, foldable: bool) -> str:
         if not foldable:
             return _group(f"box frame flow{mark}", f"{tip}{opened}", x)
         width, low = _text_box(shape.label, shape.detail)
+        width += FOLD
         x_shut = (shape.width - width) / 2
         opened = f'{opened}<path class="head" d="M12,{_n(title / 2 - 3)}h9l-4.5,7z"/>'
         shut = (

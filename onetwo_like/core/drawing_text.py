@@ -47,7 +47,7 @@ def wrapped(text: str, letters: int, lines: int) -> list[str]:
             pieces.insert(0, piece)
         else:  # one word longer than a line
             cut = len(piece)
-            while cut > 1 and text_width(piece[:cut], 1) > limit:
+            while cut > 1 and text_width(piece[:cut], 1) > limit + 0.01:
                 cut -= 1
             made[-1] = piece[:cut]
             made.append("")
@@ -55,7 +55,7 @@ def wrapped(text: str, letters: int, lines: int) -> list[str]:
                 pieces.insert(0, piece[cut:])
         if len(made) > lines and (pieces or made[-1]):
             last = made[lines - 1].rstrip()
-            while last and text_width(last + "…", 1) > limit:
+            while last and text_width(last + "…", 1) > limit + 0.01:
                 last = last[:-1]
             return [*(line.rstrip() for line in made[: lines - 1]), last + "…"]
     return [line.rstrip() for line in made if line.strip()] or [" "]

@@ -60,8 +60,9 @@ def drawing_of_workflow(workflow: Workflow, title: str = "workflow") -> Drawing:
     taken = [kind for step in workflow.steps for kind in (*step.accepts, *step.receives)]
     outside = [kind for kind in dict.fromkeys(taken) if not any(may_fit(made, (kind,)) for made in sent)]
     names: dict[type, str] = {}
-    for kind in (*outside, *sent):
-        names[kind] = f"event {len(names)}"
+    # What the first step accepts comes first, and thereby on top where all events are in cycles.
+    for kind in (*(k for step in workflow.steps[:1] for k in step.accepts if k in sent), *outside, *sent):
+        names.setdefault(kind, f"event {len(names)}")
 
     def event(kind: type) -> Box:
         look: Kind = "start" if kind in outside and kind not in awaited else "event"
@@ -79,7 +80,7 @@ def drawing_of_workflow(workflow: Workflow, title: str = "workflow") -> Drawing:
     ]
     stop = [Box("stop", "Stop", "stop")] if any(step.stops for step in workflow.steps) else []
     arrows = [arrow for step in workflow.steps for arrow in _arrows(step, names)]
-    boxes = [event(kind) for kind in outside] + steps + [event(kind) for kind in sent] + stop
+    boxes = [event(kind) for kind in names] + steps + stop
     return Drawing(title, tuple(boxes), tuple(dict.fromkeys(arrows)))
 
 
