@@ -96,7 +96,7 @@ def _part(widths: Mapping[str, float], arrows: Sequence[tuple[int, str, str]], l
         (number[b], number[a]) if up else (number[a], number[b])
         for (_, a, b), up in zip(arrows, turned, strict=True)
     ]
-    level = _levels(len(names), down)
+    level = _levels(len(names), down, [number[name] for name in names if name in labels])
     size = [widths[name] for name in names]
     chains = []
     for a, b in down:
@@ -157,8 +157,8 @@ def _turned(count: int, arrows: Sequence[tuple[int, int]]) -> list[bool]:
     return turned
 
 
-def _levels(count: int, down: Sequence[tuple[int, int]]) -> list[int]:
-    """The layer of each box: the longest way to it, except that what nothing points at is near its users."""
+def _levels(count: int, down: Sequence[tuple[int, int]], labels: Sequence[int]) -> list[int]:
+    """The layer of each box: the longest way to it, but labels and what nothing points at are near their users."""
     below: list[list[int]] = [[] for _ in range(count)]
     missing = [0] * count
     for a, b in down:
@@ -174,7 +174,7 @@ def _levels(count: int, down: Sequence[tuple[int, int]]) -> list[int]:
             missing[user] -= 1
             if not missing[user]:
                 ready.append(user)
-    for v in roots:
+    for v in (*labels, *roots):
         if below[v]:
             level[v] = min(level[user] for user in below[v]) - 1
     lowest = min(level, default=0)

@@ -59,19 +59,21 @@ def drawing_of_workflow(workflow: Workflow, title: str = "workflow") -> Drawing:
     awaited = {kind for step in workflow.steps for kind in step.receives}
     taken = [kind for step in workflow.steps for kind in (*step.accepts, *step.receives)]
     outside = [kind for kind in dict.fromkeys(taken) if not any(may_fit(made, (kind,)) for made in sent)]
+    starts = [kind for kind in outside if kind not in awaited]
+    # What is first is on top, also where all that the first step accepts comes back to it in a cycle.
+    first = starts or [kind for step in workflow.steps[:1] for kind in step.accepts]
     names: dict[type, str] = {}
-    # What the first step accepts comes first, and thereby on top where all events are in cycles.
-    for kind in (*(k for step in workflow.steps[:1] for k in step.accepts if k in sent), *outside, *sent):
+    for kind in (*first, *sent, *outside):
         names.setdefault(kind, f"event {len(names)}")
 
     def event(kind: type) -> Box:
-        look: Kind = "start" if kind in outside and kind not in awaited else "event"
+        look: Kind = "start" if kind in starts else "event"
         told = f"{kind.__module__}.{kind.__qualname__}"
         return Box(
             names[kind],
             kind.__name__,
             look,
-            "from outside" if kind in outside and kind in awaited else "",
+            "from outside" if kind in outside and kind not in starts else "",
             told,
         )
 
