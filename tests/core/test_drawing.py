@@ -11,7 +11,7 @@ from onetwo_like.core.drawing import Arrow, Box, Drawing
 from onetwo_like.core.drawing_text import wrapped
 from onetwo_like.errors import UsageError
 from tests.core.chromium import chromium, needs_chromium
-from tests.core.pictures import assert_nothing_overlaps, boxes, drawing, image
+from tests.core.pictures import assert_nothing_overlaps, boxes, drawing, image, walk
 
 NASTY = [
     "<script>alert(1)</script>",
@@ -225,3 +225,14 @@ def test_a_browser_opens_again_what_it_folded(tmp_path):
     ]
     for one, other in zip(*places, strict=True):
         assert one == (other[0], *(pytest.approx(v, abs=0.5) for v in other[1:]))
+
+
+def test_the_label_of_an_arrow_that_points_up_is_beside_the_boxes_that_it_passes():
+    svg = image(PICTURES["labels"].svg())
+    at = {box.title: box for box in boxes(svg)}
+    [label] = [
+        y
+        for element, _, y, _ in walk(svg)
+        if element.get("class") == "box label" and "again" in element.itertext()
+    ]
+    assert at["a"].bottom < label < at["c"].top
