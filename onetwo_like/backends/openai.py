@@ -42,7 +42,9 @@ class OpenAI(Remote):
 
     `name` stands for the endpoint in the cache's keys: give one to a server whose address changes. Failed
     calls are made again up to `retries` times, each within `timeout_s` (None: no bound), at most
-    `max_concurrency` at once. An `http_client` of yours, such as one with a proxy, stays yours to close.
+    `max_concurrency` at once. Calls are paced by the limits that the server states or shows; `rpm` and `tpm`
+    (requests and tokens a minute) bound them by hand, for all backends of the same account and model. An
+    `http_client` of yours, such as one with a proxy, stays yours to close.
 
     >>> OpenAI("gpt-4o-mini", temperature=0)
     OpenAI('gpt-4o-mini')
@@ -67,12 +69,13 @@ class OpenAI(Remote):
         timeout_s: float | None = 60.0,
         retries: int = 3,
         max_concurrency: int = 100,
+        rpm: float | None = None,
+        tpm: float | None = None,
         http_client: httpx2.AsyncClient | None = None,
         **defaults: Any,
     ) -> None:
         self._organization = organization
         self._http_client = http_client
-        self._max_concurrency = max_concurrency
         super().__init__(
             model,
             base_url=base_url or os.environ.get("OPENAI_BASE_URL") or OWN_ENDPOINT,
@@ -82,6 +85,8 @@ class OpenAI(Remote):
             timeout_s=timeout_s,
             retries=retries,
             max_concurrency=max_concurrency,
+            rpm=rpm,
+            tpm=tpm,
             close=_close if http_client is None else _leave_open,
             **defaults,
         )
@@ -269,7 +274,7 @@ class OpenAI(Remote):
         return await all_of([self._call(api, body, sample_path) for body in bodies])
 
     async def _ask(self, client: AsyncOpenAI, request: Request) -> Reply:
-        return await ask(client, request)
+        return await ask(client, request, self._learn)
 
     def _connect(self, key: Secret) -> AsyncOpenAI:
         from openai import AsyncOpenAI, DefaultAsyncHttpx2Client

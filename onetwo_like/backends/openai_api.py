@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from onetwo_like.backends.failures import excerpt
@@ -27,8 +28,11 @@ COMPLETIONS = Api("completions", "/completions", read_completions)
 EMBEDDINGS = Api("embeddings", "/embeddings", read_embeddings)
 
 
-async def ask(client: AsyncOpenAI, request: Request) -> Reply:
-    """One call of the API, through the SDK, with errors of ours. The request's operation is the path."""
+async def ask(client: AsyncOpenAI, request: Request, learn: Callable[[Mapping[str, str]], None]) -> Reply:
+    """One call of the API, through the SDK, with errors of ours. The request's operation is the path.
+
+    `learn` is told the headers of each reply, also of one that refuses.
+    """
     import httpx2
     from openai import AsyncStream, OpenAIError
 
@@ -42,14 +46,18 @@ async def ask(client: AsyncOpenAI, request: Request) -> Reply:
                 api.path, body=body, cast_to=object, stream=True, stream_cls=AsyncStream[object]
             )
             request_id = events.response.headers.get("x-request-id")
+            learn(events.response.headers)
             async with events:
                 reply = await _whole(events)
         else:
             response = await client.post(api.path, body=body, cast_to=httpx2.Response)
             request_id = response.headers.get("x-request-id")
+            learn(response.headers)
             reply = _json_of(response)
         value = api.read(reply)
     except OpenAIError as error:
+        if (refusal := getattr(error, "response", None)) is not None:
+            learn(refusal.headers)
         failure = translated(error)
         failure.request_id = failure.request_id or request_id
         raise failure from error

@@ -1,7 +1,7 @@
 """What do all models behind a network have in common?
 
     operation (a method of the backend)       such as generate_object: a call, and one more per repair
-    └── retrying, at_most                     around each call of the provider's API
+    └── retrying, pacing                      around each call of the provider's API
         └── one attempt                       within `timeout_s`, the key masked in what goes wrong
             └── `_ask`                        the provider's SDK, its errors translated
 
@@ -12,6 +12,7 @@ middleware can be put around it.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -32,7 +33,7 @@ from onetwo_like.errors import (
     MissingExtraError,
     UsageError,
 )
-from onetwo_like.middleware.pace import at_most
+from onetwo_like.middleware.pace import Lane, shared_pacer
 from onetwo_like.middleware.retry import retrying
 
 T = TypeVar("T")
@@ -62,6 +63,8 @@ class Remote(Backend):
         timeout_s: float | None,
         retries: int,
         max_concurrency: int,
+        rpm: float | None = None,
+        tpm: float | None = None,
         close: Callable[[Any], Awaitable[None]],
         **defaults: Any,
     ) -> None:
@@ -69,8 +72,11 @@ class Remote(Backend):
         self.endpoint = endpoint_of(base_url)
         self.timeout_s = None if timeout_s is None else positive(timeout_s, "timeout_s")
         self._secret = None if api_key is None else Secret(api_key.strip())
-        paced = at_most(_at_least(1, max_concurrency, "max_concurrency"))
-        self._send: Handler = retrying(1 + _at_least(0, retries, "retries"))(paced(self._attempt))
+        self._max_concurrency = _at_least(1, max_concurrency, "max_concurrency")
+        self._rpm = None if rpm is None else positive(rpm, "rpm")
+        self._tpm = None if tpm is None else positive(tpm, "tpm")
+        self._lane_here: Lane | None = None
+        self._send: Handler = retrying(1 + _at_least(0, retries, "retries"))(self._paced)
         self._clients: Clients[Any] = Clients(self._connected, close)
         super().__init__(cache=cache, name=None if name is None else _a_name(name, "a name"), **defaults)
 
@@ -85,7 +91,7 @@ class Remote(Backend):
         raise NotImplementedError
 
     async def _ask(self, client: Any, request: Request) -> Reply:
-        """One call of the API, whose errors are those of errors.py."""
+        """One call of the API, whose errors are those of errors.py; `self._learn` hears the headers."""
         raise NotImplementedError
 
     def wrap(self, handler: Handler) -> Handler:
@@ -107,6 +113,25 @@ class Remote(Backend):
                 *error.args[1:],
             )
             error.provider, error.model = self.provider, self.model
+
+    # Pace
+
+    async def _paced(self, request: Request) -> Reply:
+        return await self._lane().call(self._attempt, request)
+
+    def _learn(self, headers: Mapping[str, str]) -> None:
+        """Hears what the provider says about its limits."""
+        self._lane().pacer.learn(headers)
+
+    def _lane(self) -> Lane:
+        """The places of this backend at the pacer that all have who use the same account at the same model."""
+        secret = self._secret or Secret(os.environ.get(self.key_variable, "").strip())
+        account = hashlib.sha256(secret.reveal().encode("utf-8", "surrogatepass")).hexdigest()
+        pacer = shared_pacer(self.provider, self.endpoint, account, self.model)
+        lane = self._lane_here
+        if lane is None or lane.pacer is not pacer:  # the first call, or one in a child process
+            lane = self._lane_here = pacer.lane(self._max_concurrency, rpm=self._rpm, tpm=self._tpm)
+        return lane
 
     # One attempt
 

@@ -62,7 +62,7 @@ class Pacer:
     def _first(self) -> _Waiter | None:
         first = None
         for lane in list(self._lanes):
-            while lane.waiting and lane.waiting[0].gone:
+            while lane.waiting and lane.waiting[0].left():
                 heapq.heappop(lane.waiting)
             if not lane.waiting:
                 del self._lanes[lane]
@@ -82,8 +82,10 @@ class Pacer:
 
     def _comes_back(self, lane: Lane, loop: asyncio.AbstractEventLoop) -> None:
         if loop in lane.under_way:
-            lane.under_way[loop] -= 1
             self._under_way -= 1
+            lane.under_way[loop] -= 1
+            if not lane.under_way[loop]:
+                del lane.under_way[loop]
 
 
 class Lane:
@@ -116,8 +118,7 @@ class Lane:
             waits = bool(pacer._lanes) or not self._may_go(tokens, asked)
             if not waits:
                 pacer._goes(self, loop, tokens, asked)
-        if waits:
-            await self._turn(loop, tokens)
+        if waits and await self._turn(loop, tokens):
             emit_paced(loop.time() - asked)
         sent_at = loop.time()
         try:
@@ -158,8 +159,8 @@ class Lane:
             and rates.ready_in(tokens, now) <= 0
         )
 
-    async def _turn(self, loop: asyncio.AbstractEventLoop, tokens: float) -> None:
-        """Waits until this call is the first of all, and may go."""
+    async def _turn(self, loop: asyncio.AbstractEventLoop, tokens: float) -> bool:
+        """Waits until this call is the first of all, and may go; whether that took any time."""
         pacer = self.pacer
         waiter = _Waiter(loop, first_time=attempt_under_way() == 1, place=next(pacer._order))
         with pacer._lock:
@@ -175,7 +176,7 @@ class Lane:
                             waiter.gone = True
                             pacer._goes(self, loop, tokens, loop.time())
                             pacer._wake_first()
-                            return
+                            return waiter.woken is not None
                     woken = waiter.woken = loop.create_future()
                 timer = None if wait_s is None else loop.call_later(wait_s, _set, woken)
                 try:
@@ -203,6 +204,10 @@ class _Waiter:
 
     def __lt__(self, other: _Waiter) -> bool:
         return self._place < other._place
+
+    def left(self) -> bool:
+        """Whether nobody waits here any more: it went, was cancelled, or its loop has closed."""
+        return self.gone or self._loop.is_closed()
 
     def wake(self) -> bool:
         """Has it look again, on its loop; False if that has closed."""

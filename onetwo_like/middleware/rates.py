@@ -19,6 +19,8 @@ _CUT = 0.8
 _CUT_EVERY_S = 5.0
 _ENOUGH_SENT = 10  # to tell what is allowed from what was answered
 _GROWTH = 0.05
+_MOST_GROWTH = 0.5
+_FAR_ABOVE = 1.3
 _ANSWERS_TO_GROW = 20
 _SLOWEST = 1 / 60  # calls a second
 _PAUSE_S = 1.0  # after a refusal by a provider that states its limits, but not when to come back
@@ -76,7 +78,7 @@ class _Span(NamedTuple):
     @property
     def allowed(self) -> float:
         """What was not refused, in a second."""
-        return (self.sent - self.refused) / self.seconds
+        return max(1, self.sent - self.refused) / self.seconds
 
 
 class Rates:
@@ -92,6 +94,8 @@ class Rates:
         self.most_under_way: float | None = FIRST_UNDER_WAY if learns else None
         self._extra_tokens = 0.0  # what calls used beyond their size, on average
         self._answers = 0
+        self._growth = _GROWTH
+        self._refused_at = 0.0  # the rate at the last refusal
         self._last_cut = float("-inf")
         self._span = self._before_cut = _Span(float("inf"))
 
@@ -158,7 +162,10 @@ class Rates:
         self._answers += 1
         if self._answers >= _ANSWERS_TO_GROW:
             self._answers = 0
-            self._set("requests", self._buckets["requests"].per_s * (1 + _GROWTH), now)
+            rate = self._buckets["requests"].per_s * (1 + self._growth)
+            self._set("requests", rate, now)
+            if rate > _FAR_ABOVE * self._refused_at:  # more is allowed than was known: find out faster
+                self._growth = min(_MOST_GROWTH, 2 * self._growth)
 
     def refused(self, retry_after_s: float | None, sent_at: float, now: float) -> None:
         """The provider says of a call sent at that time that there were too many."""
@@ -180,11 +187,15 @@ class Rates:
         if not telling and since_cut_s < _CUT_EVERY_S:
             return
         bucket = self._buckets.get("requests")
+        if bucket is None and not telling:
+            return  # the rate may have been used up before we came
         # What it did answer is what it allows, however far above that we were.
-        lowered = (
-            float("inf") if bucket is None else bucket.per_s * (_CUT if since_cut_s >= _CUT_EVERY_S else 1.0)
-        )
-        self._cut_to(min(known.allowed, lowered), now)
+        rate = self._refused_at = known.allowed
+        if bucket is not None:
+            self._refused_at = bucket.per_s
+            rate = min(rate, bucket.per_s * (_CUT if since_cut_s >= _CUT_EVERY_S else 1.0))
+        self._growth = _GROWTH
+        self._cut_to(rate, now)
         self._buckets["requests"].level = 0.0
         self.most_under_way = None
         self._last_cut, self._answers = now, 0
