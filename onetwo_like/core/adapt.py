@@ -6,7 +6,7 @@ import contextlib
 import functools
 import inspect
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from typing import Any, Protocol
 
 from onetwo_like.core.events import text_teller
@@ -33,8 +33,11 @@ def adapt(operation: Adaptable, function: Callable[..., Any]) -> tuple[Handler, 
     may be plain, async, or an async generator of strings; it may return a Reply or a bare value.
     A parameter called `request` is handed the Request itself; a function of nothing else takes all.
 
-    Raises UsageError if it does not take what every call passes, or demands what none does.
+    Raises UsageError if it does not take what every call passes, or demands what none does, and if
+    it is a plain generator.
     """
+    if holds_for(inspect.isgeneratorfunction, function):
+        raise _plain_generator(operation, function)
     positional, named, refused, request_name = _matched(operation, function)
     always = [(i, n) for i, n, optional in named if not optional]
     given = [(i, n) for i, n, optional in named if optional]
@@ -58,9 +61,19 @@ def adapt(operation: Adaptable, function: Callable[..., Any]) -> tuple[Handler, 
                 return await _gathered(result)
             if isinstance(result, Awaitable):
                 result = await result
+            elif isinstance(result, Generator):
+                raise _plain_generator(operation, function)
         return result if type(result) is Reply else Reply(result)
 
     return handler, refused
+
+
+def _plain_generator(operation: Adaptable, function: Callable[..., Any]) -> UsageError:
+    # Its value would be the generator itself, which the next call would take for an answer.
+    return UsageError(
+        f"{operation.name} cannot be answered by the plain generator {_name(function)}. "
+        "Write `async def`, and each string it yields is streamed; or return the whole text"
+    )
 
 
 async def _gathered(pieces: AsyncGenerator[Any, None]) -> Reply:

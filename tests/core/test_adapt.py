@@ -137,6 +137,16 @@ class TestWhatItMayBe:
     def test_any_kind_of_function(self, function, value):
         assert answer(function)[0].value == value
 
+    def test_a_plain_generator_is_refused_when_it_is_bound_and_never_an_answer(self):
+        def plain_pieces(prompt, options):
+            yield "p"
+
+        for function in (plain_pieces, functools.partial(plain_pieces, options="x")):
+            with pytest.raises(UsageError, match=r"plain generator .*\. Write `async def`"):
+                adapt(OPERATION, function)
+        with pytest.raises(UsageError, match="cannot be answered by the plain generator"):
+            answer(lambda prompt, options: plain_pieces(prompt, options))
+
     def test_a_reply_passes_as_it_is(self):
         reply = ot.Reply("x", usage=ot.Usage(1, 2), finish_reason="stop")
         assert answer(lambda prompt, options: reply)[0] is reply
