@@ -14,7 +14,9 @@ from onetwo_like.core.registry import Caching
 from onetwo_like.core.request import Handler, Reply, Request
 from onetwo_like.errors import BackendError, UsageError
 
-Answers: TypeAlias = Mapping[str, Any] | Iterable[Any] | Callable[..., Any] | BaseException
+Answers: TypeAlias = (
+    Mapping[str, Any] | Iterable[Any] | Callable[..., Any] | BaseException | type[BaseException]
+)
 
 
 class Scripted(Backend):
@@ -54,9 +56,16 @@ class Scripted(Backend):
             raise UsageError(
                 f"Scripted takes a list of answers, not one {type(answers).__name__}: [{answers!r:.60}]"
             )
+        if isinstance(answers, type) and issubclass(answers, BaseException):
+            answers = answers()  # in a list, too, a class stands for one without a message
         self.requests: list[Request] = []
         self._answers: Any = answers
         if not isinstance(answers, Mapping | BaseException) and not callable(answers):
+            if not isinstance(answers, Iterable):
+                raise UsageError(
+                    "Scripted takes a list of answers, a mapping from prompt to answer, a function "
+                    f"or an exception, not {type(answers).__name__}: {answers!r:.60}"
+                )
             self._answers = iter(list(answers))
         self._operations = _by_name((operations,) if isinstance(operations, str) else tuple(operations))
         self._lock = threading.Lock()

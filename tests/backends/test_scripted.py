@@ -105,3 +105,15 @@ def test_it_serves_what_it_is_told_to():
 def test_one_string_is_no_list_of_answers():
     with pytest.raises(UsageError, match=r"takes a list of answers, not one str: \['Hi'\]"):
         Scripted("Hi")
+
+
+def test_what_answers_nothing_is_refused_with_what_does():
+    for nothing in (None, 3):
+        with pytest.raises(UsageError, match=r"takes a list of answers, a mapping .* not (NoneType|int): "):
+            Scripted(nothing)  # type: ignore[arg-type]
+
+
+def test_a_class_of_exceptions_is_raised_as_an_exception_is():
+    Scripted(ConnectionResetError).register()
+    with pytest.raises(ConnectionResetError):
+        ask("Hi")
