@@ -26,7 +26,7 @@ from onetwo_like.core.executable import Executable, described
 from onetwo_like.core.frozen import copied
 from onetwo_like.core.function import ExecutableFunction
 from onetwo_like.core.graph import inputs_of
-from onetwo_like.core.signature import compile_binder
+from onetwo_like.core.signature import compile_binder, wrong_call
 from onetwo_like.errors import UsageError
 
 P = ParamSpec("P")
@@ -141,7 +141,10 @@ class ComposableFunction(Generic[P]):
         self._check = compile_binder(self.__signature__, self.__name__)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Composable:
-        self._check(*args, **kwargs)
+        try:
+            self._check(*args, **kwargs)
+        except TypeError as error:
+            raise wrong_call(error, self.__name__, self.__signature__) from None
         node = self._described(None, *args, **kwargs)
         return composable(Custom(self._described._kind, node.args[1:], node.kwargs or {}))
 
