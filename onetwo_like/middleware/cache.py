@@ -208,24 +208,31 @@ class Cache:
                     self._hits += 1
                     used.add(key)
                     return _replayed(key, recorded.reply(types.of(request), True))
-            raw = get(key)
-            if raw is not None:
-                used.add(key)
-            elif sources.others:
-                raw = sources.elsewhere(key)
-            found = None if raw is None else self._understood(key, raw)
-            if found is not None and self._may_serve(key, found):
-                self._hits += 1
-                return _replayed(key, found.reply(types.of(request), True))
-            if here is None:
-                self._misses += 1
-                raise ReplayMiss(describe_miss(document, sources, described))
+            while True:
+                raw = get(key)
+                if raw is not None:
+                    used.add(key)
+                elif sources.others:
+                    raw = sources.elsewhere(key)
+                found = None if raw is None else self._understood(key, raw)
+                if found is not None and self._may_serve(key, found):
+                    self._hits += 1
+                    return _replayed(key, found.reply(types.of(request), True))
+                if here is None:
+                    self._misses += 1
+                    raise ReplayMiss(describe_miss(document, sources, described))
+                lead = here.take_lead(sources.store, key)
+                if lead is None or sources.get(key) == raw:
+                    break
+                here.give_back(lead)  # who led a moment ago has written
             # From the miss to here nothing was awaited, so nobody else can have started the same call.
             known = types.of(request)
             flight = here.flights[key] = Flight(
-                lambda: self._call(here, key, document, found, call, request, known), request.operation
+                lambda flight: self._call(flight, here, key, document, found, call, request, known),
+                request.operation,
+                lead,
+                lambda flight: here.over(key, flight),
             )
-            flight.when_over(lambda: _forget(here.flights, key, flight))
             recorded, replayed = await flight.join()
             if replayed:
                 self._hits += 1
@@ -236,49 +243,38 @@ class Cache:
 
     async def _call(
         self,
+        flight: Flight,
         here: OnLoop,
         key: str,
         document: str,
-        known: Recorded | None,
+        earlier: Recorded | None,
         call: Handler,
         request: Request,
         types: KnownTypes,
     ) -> Answer:
         """Makes the call and keeps the reply; or waits for who makes it elsewhere, and takes theirs."""
         sources = self._sources
-        waited = False
-        while (lead := sources.store.lead(key)) is None:
-            waited = True
+        while flight.lead is None:
             await asyncio.sleep(FOLLOWER_WAIT_S)
             sources.loops.drop_closed()  # a loop that was closed in the middle of the call leads no more
-        here.leads.add(lead)
-        try:
-            # Looked at again: who led before has written.
-            raw = sources.get(key)
-            earlier = None if raw is None else self._understood(key, raw)
-            if earlier is not None and (self._may_serve(key, earlier) or (waited and earlier != known)):
-                self._note(key)
-                here.give_back(lead)
-                return earlier, True
-            if earlier is None:
-                self._misses += 1
-                if gap := sources.gap():
-                    self._warn_once(gap)
-            self._made += 1
-            recorded = await call_recorded(call, request, document, types)
-            if earlier is not None:
-                recorded = recorded.superseding(earlier)
-            written = here.keep(key, recorded, lead)
-        except BaseException:
-            here.give_back(lead)
-            raise
-
-        def noted(done: asyncio.Future[None]) -> None:
-            if not done.cancelled() and done.exception() is None:
-                self._note(key)
-
-        written.add_done_callback(noted)
-        await asyncio.shield(written)
+            flight.lead = here.take_lead(sources.store, key)
+            if flight.lead is not None:
+                raw = sources.get(key)
+                found = None if raw is None else self._understood(key, raw)
+                if found is not None and (self._may_serve(key, found) or found != earlier):
+                    self._note(key)
+                    return found, True
+        if earlier is None:
+            self._misses += 1
+            if gap := sources.gap():
+                self._warn_once(gap)
+        self._made += 1
+        recorded = await call_recorded(call, request, document, types)
+        if earlier is not None:
+            recorded = recorded.superseding(earlier)
+        written = here.keep(key, recorded, flight.lead, self._note)
+        flight.lead = None  # the writer gives it back
+        await written
         return recorded, False
 
     def _note(self, key: str) -> None:
@@ -320,11 +316,6 @@ class Cache:
         if message not in self._warned:
             self._warned.add(message)
             warnings.warn(message, RuntimeWarning, stacklevel=3)
-
-
-def _forget(flights: dict[str, Flight], key: str, flight: Flight) -> None:
-    if flights.get(key) is flight:
-        del flights[key]
 
 
 def _replayed(key: str, reply: Reply) -> Reply:

@@ -119,22 +119,21 @@ class DurableWrites:
         self._loop = asyncio.get_running_loop()
         self._gathered: list[tuple[str, bytes | None]] = []
         self._waiting: list[asyncio.Future[None]] = []
-        self._afterwards: list[Callable[[], None]] = []
+        self._afterwards: list[Callable[[BaseException | None], None] | None] = []
 
     def put(
-        self, key: str, value: bytes | None, afterwards: Callable[[], None] | None = None
+        self, key: str, value: bytes | None, afterwards: Callable[[BaseException | None], None] | None = None
     ) -> asyncio.Future[None]:
         """Done when the entry is durable, or has its CacheError; cancelling it does not stop the writing.
 
-        `afterwards` is called then, on any thread, also if the loop was closed meanwhile.
+        `afterwards` is called then with the error, on any thread, also if the loop was closed meanwhile.
         """
         future: asyncio.Future[None] = self._loop.create_future()
         if not self._waiting:
             self._loop.call_soon(self._hand_over)
         self._gathered.append((key, value))
         self._waiting.append(future)
-        if afterwards is not None:
-            self._afterwards.append(afterwards)
+        self._afterwards.append(afterwards)
         return future
 
     def _hand_over(self) -> None:
@@ -144,31 +143,33 @@ class DurableWrites:
         try:
             written = self._store.write(entries)
         except CacheError as error:
-            for call in afterwards:
-                call()
+            _call_all(afterwards, [error] * len(waiting))
             _settle(waiting, [error] * len(waiting))
             return
 
         def tell_loop(written: Written) -> None:
-            for call in afterwards:
-                call()
+            errors = _errors_of(written, len(waiting))
+            _call_all(afterwards, errors)
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile, and with it who waited
-                self._loop.call_soon_threadsafe(_settle_from, waiting, written)
+                self._loop.call_soon_threadsafe(_settle, waiting, errors)
 
         written.add_done_callback(tell_loop)
 
 
-def _settle_from(waiting: list[asyncio.Future[None]], written: Written) -> None:
+def _errors_of(written: Written, n: int) -> Sequence[BaseException | None]:
     error = written.exception()
-    if error is not None:
-        for future in waiting:
-            if not future.done():
-                future.set_exception(error)
-    else:
-        _settle(waiting, written.result())
+    return written.result() if error is None else [error] * n
 
 
-def _settle(waiting: list[asyncio.Future[None]], errors: Sequence[CacheError | None]) -> None:
+def _call_all(
+    calls: list[Callable[[BaseException | None], None] | None], errors: Sequence[BaseException | None]
+) -> None:
+    for call, error in zip(calls, errors, strict=True):
+        if call is not None:
+            call(error)
+
+
+def _settle(waiting: list[asyncio.Future[None]], errors: Sequence[BaseException | None]) -> None:
     for future, error in zip(waiting, errors, strict=True):
         if future.done():
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from onetwo_like.errors import CacheError, UsageError
@@ -29,9 +29,34 @@ class OnLoop:
         self.leads: set[Lead] = set()
         self.writes = DurableWrites(store)
 
-    def keep(self, key: str, recorded: Recorded, lead: Lead) -> asyncio.Future[None]:
-        """Writes what was answered; gives the lead back when it is durable, or cannot be, on any thread."""
-        return self.writes.put(key, recorded.packed(key), lambda: self.give_back(lead))
+    def keep(
+        self, key: str, recorded: Recorded, lead: Lead, note: Callable[[str], None]
+    ) -> asyncio.Future[None]:
+        """Writes what was answered; when it is durable, notes it and gives the lead back, on any thread.
+
+        Waiting for it may be cancelled; the writing goes on.
+        """
+
+        def written(error: BaseException | None) -> None:
+            if error is None:
+                note(key)
+            self.give_back(lead)
+
+        return self.writes.put(key, recorded.packed(key), written)
+
+    def over(self, key: str, flight: Flight) -> None:
+        """A call has ended, one way or another."""
+        if flight.lead is not None:
+            self.give_back(flight.lead)
+        if self.flights.get(key) is flight:
+            del self.flights[key]
+
+    def take_lead(self, store: Store, key: str) -> Lead | None:
+        """The right to make the call for a key, if nobody has it."""
+        lead = store.lead(key)
+        if lead is not None:
+            self.leads.add(lead)
+        return lead
 
     def give_back(self, lead: Lead) -> None:
         """Lets another lead."""
