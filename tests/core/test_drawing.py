@@ -10,8 +10,8 @@ import pytest
 from onetwo_like.core.drawing import Arrow, Box, Drawing
 from onetwo_like.core.drawing_text import wrapped
 from onetwo_like.errors import UsageError
-from tests.core.chromium import chromium, needs_chromium
-from tests.core.pictures import assert_nothing_overlaps, boxes, drawing, image, walk
+from tests.pictures.chromium import chromium, needs_chromium
+from tests.pictures.svg import assert_nothing_overlaps, boxes, drawing, image, walk
 
 NASTY = [
     "<script>alert(1)</script>",

@@ -8,7 +8,7 @@ from onetwo_like import ot
 from onetwo_like.builtins import llm
 from onetwo_like.core.drawing_trace import DEPTH, MANY, drawing_of
 from onetwo_like.testing import Scripted
-from tests.core.pictures import assert_nothing_overlaps
+from tests.pictures.svg import assert_nothing_overlaps
 
 
 def arrows(picture):

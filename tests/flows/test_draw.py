@@ -10,8 +10,8 @@ from onetwo_like.builtins import llm
 from onetwo_like.core.drawing_trace import drawing_of
 from onetwo_like.errors import UsageError
 from onetwo_like.flows.draw import drawing_of_flow, drawing_of_workflow
-from tests.core.chromium import chromium, needs_chromium
-from tests.core.pictures import assert_nothing_overlaps, boxes, image
+from tests.pictures.chromium import chromium, needs_chromium
+from tests.pictures.svg import assert_nothing_overlaps, boxes, image
 
 CRITIC = "You are a music critic who writes short reviews of song lyrics"
 soundtrack = ot.Flow(
