@@ -6,18 +6,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onetwo_like.backends.base import Backend
+    from onetwo_like.backends.batched import Batched
     from onetwo_like.backends.ngram import NGram
     from onetwo_like.backends.openai import OpenAI
     from onetwo_like.backends.scripted import Scripted
 
 _LATE = {
     "Backend": "onetwo_like.backends.base",
+    "Batched": "onetwo_like.backends.batched",
     "NGram": "onetwo_like.backends.ngram",
     "OpenAI": "onetwo_like.backends.openai",
     "Scripted": "onetwo_like.backends.scripted",
 }
 
-__all__ = ["Backend", "NGram", "OpenAI", "Scripted"]
+__all__ = ["Backend", "Batched", "NGram", "OpenAI", "Scripted"]
 
 
 def __getattr__(name: str) -> Any:
