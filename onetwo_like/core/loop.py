@@ -166,4 +166,4 @@ def _warn(frame: FrameType) -> None:
 
 def _is_plumbing(frame: FrameType) -> bool:
     name: str = frame.f_globals.get("__name__", "")
-    return name.startswith(("asyncio", "onetwo_like.core", "selectors", "threading"))
+    return name.startswith(("asyncio", "onetwo_like.core", "onetwo_like.flows", "selectors", "threading"))

@@ -13,9 +13,11 @@ from onetwo_like.core.inbox import Inbox
 from onetwo_like.core.registry import scope_in_force
 from onetwo_like.errors import DeadlineError, UsageError, WorkflowError, WorkflowStalled
 from onetwo_like.flows.activation import Activation
+from onetwo_like.flows.announced import check_returned, check_sent
 from onetwo_like.flows.kept import KeptRun, Record, open_kept
 from onetwo_like.flows.places import Arrival, Gathering, Group, Halves, Place, merged, queue
 from onetwo_like.flows.routing import Routes
+from onetwo_like.flows.stall import why_stalled
 from onetwo_like.flows.step import Slot, Step, Stop
 
 
@@ -86,10 +88,7 @@ class WorkflowRun:
         step = activation.step
         if activation.ended:
             raise UsageError(f"step {step.name} has ended, so that it cannot send {event!r:.60} any more")
-        if not isinstance(event, (*step.returns, *step.fans)) and not (
-            step.stops and isinstance(event, Stop)
-        ):
-            raise _unannounced(step, "sent", event)
+        check_sent(step, event)
         if threading.get_ident() == self._thread:
             self._send(activation, event)
         else:  # before the step's own end, which comes to the loop in the same way
@@ -269,7 +268,7 @@ class WorkflowRun:
         try:
             value = await activation.value()
             if not self._over.done():
-                self._check_announced(activation, value)
+                check_returned(step, value, may_end=activation.sends > 0 or activation.handled)
                 activation.ended = True
                 if self._kept is not None:
                     await self._kept.keep(activation, value, self._states)
@@ -296,18 +295,6 @@ class WorkflowRun:
             self._busy[step] -= 1
             if queued := self._queued.get(step):
                 self._start(queued.popleft())
-
-    def _check_announced(self, activation: Activation, value: Any) -> None:
-        step = activation.step
-        if value is None:
-            if not (step.may_end or activation.sends or activation.handled):
-                raise _unannounced(step, "returned", value)
-        elif isinstance(value, list):
-            for event in value:
-                if not isinstance(event, step.fans):
-                    raise _unannounced(step, "returned, in a list,", event)
-        elif not isinstance(value, step.returns) and not (step.stops and isinstance(value, Stop)):
-            raise _unannounced(step, "returned", value)
 
     def _finish(self, activation: Activation, value: Any) -> None:
         """Routes what a step has returned, and leaves its place."""
@@ -404,24 +391,8 @@ class WorkflowRun:
             return
         if self._parked and (self.scope.inbox is not None or any(a.done() for a, _ in self._parked.values())):
             return
-        self._fail(WorkflowStalled(self._stall()))
-
-    def _stall(self) -> str:
-        waiting = [
-            f"{activation.step.name} waits for {' or '.join([kind.__name__ for kind in kinds])}, "
-            "which no step sends any more (to send it from outside, use ot.stream and its .send)"
-            for activation, (_, kinds) in self._parked.items()
-        ]
-        for step in self._routes.steps:
-            there = [slot for slot in step.slots if self._halves.get(slot)]
-            if there:
-                got = ", ".join([f"{self._halves[slot]} for {slot.name}" for slot in there])
-                missing = ", ".join([f"{slot.name}" for slot in step.slots if slot not in there])
-                waiting.append(
-                    f"{step.name} is half filled: it has {got}"
-                    + (f", and none for {missing}" if missing else ", but not of the same fan-out")
-                )
-        return "; ".join(["nothing is left to do, and no step has returned ot.Stop", *waiting])
+        waiting = [(activation.step, kinds) for activation, (_, kinds) in self._parked.items()]
+        self._fail(WorkflowStalled(why_stalled(self._routes.steps, waiting, self._halves)))
 
     def _lineage(self, *parts: bytes | str) -> bytes:
         return b"" if self._kept is None else self._kept.lineage(*parts)
@@ -437,11 +408,3 @@ def _leave(step: Step, place: Place) -> None:
 
 def _by_member(indexed: tuple[int, Arrival]) -> int:
     return indexed[0]
-
-
-def _unannounced(step: Step, how: str, event: object) -> WorkflowError:
-    announced = ", ".join([kind.__name__ for kind in step.sends]) or "nothing"
-    return WorkflowError(
-        f"step {step.name} {how} {event!r:.60}, which its return annotation does not announce "
-        f"(it announces {announced}{' and a list of some' if step.fans else ''})"
-    )

@@ -330,6 +330,7 @@ class TestWhatWasAnnounced:
             ((Dog("Rex"),), list[Dog | Stone]),
             (Dog("Rex"), list[Dog | Stone]),
             ([Start()], list[Dog | Stone]),
+            ([], Dog | Stone),
             ([None], list[Dog | Stone]),
             (ot.Stop(1), Dog | Stone),
             (ot.Stop, Dog | Stone),

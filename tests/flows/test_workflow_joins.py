@@ -137,6 +137,21 @@ class TestAList:
 
         assert sorted(run(ot.Workflow(scatter, work, collect)(Start((2, 1))))) == [0, 1]
 
+    def test_without_a_fan_out_may_be_gathered_again_while_something_else_runs(self):
+        async def scatter(event: Start) -> Item | Left:
+            ot.send(Left(0))
+            return Item(1)
+
+        async def log(event: Left) -> None:
+            await asyncio.sleep(100)
+
+        async def again(done: list[Done]) -> Item | ot.Stop:
+            return Item(done[0].number + 1) if done[0].number < 3 else ot.Stop(done[0].number)
+
+        clock = FakeClock()
+        assert clock.run(ot.Workflow(scatter, log, work, again)(Start())) == 3
+        assert clock.time() == 0
+
     def test_may_be_joined_with_another_event(self):
         async def scatter(event: Start) -> Left | list[Item]:
             ot.send(Left(7))

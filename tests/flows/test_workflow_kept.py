@@ -246,6 +246,74 @@ def test_the_state_is_as_the_steps_that_are_repeated_left_it(folder):
     assert ran == [3, 2, 1, 0, "end", "end"]
 
 
+def test_the_state_is_that_of_the_step_that_ended_last_whichever_comes_first_in_the_list(folder):
+    ran: list[Any] = []
+
+    async def fan(event: Start) -> list[Item]:
+        return [Item(0), Item(1)]
+
+    async def work(event: Item, state: Tally) -> Done:
+        await asyncio.sleep(0.05 if event.n == 0 else 0)
+        state.seen.append(event.n)
+        return Done(event.n)
+
+    async def end(done: list[Done], state: Tally) -> ot.Stop:
+        ran.append("end")
+        if len(ran) == 1:
+            raise Broken
+        return ot.Stop(state.seen)
+
+    workflow = ot.Workflow(fan, work, end)
+    with pytest.raises(Broken):
+        ot.run(workflow(Start()), checkpoint=folder)
+    assert ot.run(workflow(Start()), checkpoint=folder) == [1, 0]
+
+
+def test_a_stop_that_was_sent_by_a_step_that_did_not_end_is_a_result(folder):
+    ran: list[Any] = []
+
+    async def one(event: Start) -> ot.Stop:
+        ran.append(1)
+        ot.send(ot.Stop("sent"))
+        await asyncio.sleep(60)
+        return ot.Stop("returned")
+
+    for _ in range(2):
+        assert ot.run(ot.Workflow(one)(Start()), checkpoint=folder) == "sent"
+    assert ran == [1]
+
+
+def test_a_nested_run_that_broke_does_not_take_the_place_of_its_finished_twin(folder):
+    ran: list[Any] = []
+
+    async def book(event: Start) -> Item:
+        ran.append("book")
+        if len(ran) == 2:
+            raise Broken
+        return Item(event.n)
+
+    async def end(event: Item) -> ot.Stop:
+        return ot.Stop(event.n)
+
+    inner = ot.Workflow(book, end)
+
+    async def two(event: Approval) -> list[Start]:
+        return [Start(), Start()]
+
+    @ot.step(workers=1)
+    async def nest(event: Start) -> Done:
+        return Done(await inner(event))
+
+    async def both(done: list[Done]) -> ot.Stop:
+        return ot.Stop(len(done))
+
+    workflow = ot.Workflow(two, nest, both)
+    with pytest.raises(Broken):
+        ot.run(workflow(Approval()), checkpoint=folder)
+    assert ot.run(workflow(Approval()), checkpoint=folder) == 2
+    assert ran == ["book"] * 3
+
+
 def test_steps_that_run_again_emit_again_and_others_do_not(folder):
     broken = [True]
 

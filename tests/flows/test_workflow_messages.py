@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import threading
+from typing import Any
 
 import pytest
 
@@ -187,6 +188,24 @@ class TestATimeout:
             async with ot.stream(ot.Workflow(impatient)(Start())) as events:
                 await asyncio.sleep(5)
                 events.send(Approval(True))
+                return await events
+
+        assert run(main()) == Approval(True)
+
+    def test_that_passes_as_the_event_comes_loses_no_event(self):
+        @ot.step(receives=Approval)
+        async def impatient(event: Start) -> ot.Stop:
+            waiting = asyncio.ensure_future(ot.receive(Approval))
+            await asyncio.sleep(1)
+            sender[0].send(Approval(True))
+            waiting.cancel()  # it has been answered, and has not heard of it
+            return ot.Stop(await ot.receive(Approval, timeout=5))
+
+        sender: list[Any] = []
+
+        async def main():
+            async with ot.stream(ot.Workflow(impatient)(Start())) as events:
+                sender.append(events)
                 return await events
 
         assert run(main()) == Approval(True)

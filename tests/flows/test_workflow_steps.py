@@ -343,6 +343,22 @@ class TestVisits:
             ("ask 2",),
         ]
 
+    def test_behind_a_join_are_those_of_the_longest_way(self):
+        async def fan_two(event: Start) -> list[Item]:
+            return [Item(0), Item(3)]
+
+        async def ask(event: Item) -> Item | Done | ot.Stop:
+            await llm.generate_text(str(event.n))
+            if event.n == 9:
+                return ot.Stop()
+            return Item(event.n - 1) if event.n else Done(0)
+
+        async def last(done: list[Done]) -> Item:
+            return Item(9)
+
+        paths = self.paths(ot.Workflow(fan_two, ask, last), Start())
+        assert paths[-1] == ("9", ("ask 4",))
+
     def test_within_a_sample_extend_its_path(self):
         async def ask(event: Start) -> Start | ot.Stop:
             await llm.generate_text("again?")
@@ -423,3 +439,14 @@ class TestWatching:
         assert ot.run(ot.Workflow(outer)(Start()), on_event=seen.append) == 5
         assert "inner" in seen
         assert [e.span for e in seen if isinstance(e, ot.StepStarted)] == ["outer", "outer/inner"]
+
+
+def test_a_plain_step_that_holds_the_loop_is_named():
+    release = threading.Event()
+
+    def hog(event: Start) -> ot.Stop:
+        release.wait(0.6)
+        return ot.Stop("held")
+
+    with pytest.warns(RuntimeWarning, match=r"hog \(test_workflow_steps\.py"):
+        assert ot.run(ot.Workflow(hog)(Start())) == "held"
