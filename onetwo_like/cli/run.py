@@ -127,7 +127,7 @@ def _where(error: Exception, path: Path) -> str:
 
 def _can_run(value: object) -> bool:
     """Whether it is an executable, or makes one; a function that was merely imported does not count."""
-    return isinstance(value, ot.Executable) or hasattr(value, "__signature__")
+    return isinstance(value, ot.Executable | ot.Flow) or hasattr(value, "__signature__")
 
 
 def called(target: Any, program: str, given: dict[str, str]) -> ot.Executable[Any]:

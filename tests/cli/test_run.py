@@ -72,6 +72,17 @@ def test_a_composable_function_runs(cli, program):
     assert done.out == "Q: What is the capital of Peru?\nA:\n"
 
 
+def test_a_flow_runs_with_its_inputs(cli, tmp_path):
+    (tmp_path / "flows.py").write_text(
+        "from onetwo_like import ot\n"
+        'tour = ot.Flow(capital=ot.prompt("Q: What is the capital of {{ country }}?\\nA:", stop="\\n"))\n'
+    )
+    done = cli("run", "flows.py:tour", *NGRAM, "--input", "country=Peru")
+    assert json.loads(done.out) == {"capital": " Lima"}
+    assert "country" in cli("run", "flows.py:tour", *NGRAM, "--input", "land=Peru").err
+    assert "it has tour" in cli("run", "flows.py:trip", *NGRAM).err
+
+
 def test_what_is_no_text_is_printed_as_json(cli, program):
     done = cli("run", f"{program}:values", "--input", "n=3", "--input", 'tags=["a"]')
     expected = {"n": 3, "tags": ["a"], "of": {"name": "Nice", "share": 0.5}, "pair": [1, None]}
