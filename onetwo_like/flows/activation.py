@@ -87,7 +87,7 @@ class Activation:
     async def _watched(self, scope: Scope) -> Any:
         watch, name = scope.watch, self.step.name
         assert watch is not None
-        inputs = ((), self._arguments()) if watch.tracing else None
+        inputs = self._events() if watch.tracing else None
         span = Span(name, scope.span, scope.sample_path, inputs, watch.tracing)
         scope = scope.but(span=span)
         scope_in_force.set(scope)
@@ -159,11 +159,17 @@ class Activation:
             raise RuntimeError(f"{self.step.name} raised StopIteration") from error
 
     def _arguments(self) -> dict[str, Any]:
-        step = self.step
-        given = {slot.name: arrival.event for slot, arrival in zip(step.slots, self.arrivals, strict=True)}
-        if step.state is not None:
-            given["state"] = self.run.state(step.state)
+        given = self._events()
+        if self.step.state is not None:
+            given["state"] = self.run.state(self.step.state)
         return given
+
+    def _events(self) -> dict[str, Any]:
+        """The events by the parameters that take them."""
+        step, arrivals = self.step, self.arrivals
+        if len(arrivals) == 1:
+            return {step.slots[0].name: arrivals[0].event}
+        return {slot.name: arrival.event for slot, arrival in zip(step.slots, arrivals, strict=True)}
 
 
 async def _after(called: Awaitable[Any]) -> Any:

@@ -422,7 +422,7 @@ class TestWatching:
             _, trace = ot.run(ot.Workflow(work, end)(Start(1)), enable_tracing=True)
         work_span, end_span = trace.children
         assert (work_span.name, work_span.output, end_span.output) == ("work", Done(1), ot.Stop("result"))
-        assert work_span.inputs == ((), {"event": Start(1)})
+        assert work_span.inputs == {"event": Start(1)}
         assert [span.path for span in work_span.children] == ["work/generate_text"]
 
     def test_inner_workflows_are_seen_below_the_step_that_awaits_them(self):
