@@ -84,6 +84,7 @@ class Cache:
         self._used: set[str] = (
             set()
         )  # keys of this cache, not of others, that were read or written in this scope
+        self._used_elsewhere: set[str] = set()  # keys of others that were read in this scope
         self._asked: set[str] = set()  # keys asked anew in this scope, by "refresh" or `retry`
         self._warned: set[str] = set()
         self._last_length = 0
@@ -122,6 +123,11 @@ class Cache:
     def used(self) -> frozenset[str]:
         """The keys of this cache that were read or written since this scope was opened."""
         return frozenset(self._used)
+
+    @property
+    def asked_for(self) -> frozenset[str]:
+        """The keys that were read or written since this scope was opened, here or in what it reads from."""
+        return frozenset(self._used | self._used_elsewhere)
 
     def report(self) -> Report:
         """What was answered how since this scope was opened; prints as a table."""
@@ -191,7 +197,7 @@ class Cache:
             return self._passing_by(binding, call)
         keying = Keying(binding)
         sources = self._sources
-        get, used = sources.store.get, self._used
+        get, used, elsewhere = sources.store.get, self._used, self._used_elsewhere
         types = TypesOfReplies()
         # The handler must not keep the binding alive: it is a weak key of the dict that holds the handler.
         described = binding.described
@@ -214,6 +220,8 @@ class Cache:
                     used.add(key)
                 elif sources.others:
                     raw = sources.elsewhere(key)
+                    if raw is not None:
+                        elsewhere.add(key)
                 found = None if raw is None else self._understood(key, raw)
                 if found is not None and self._may_serve(key, found):
                     self._hits += 1
