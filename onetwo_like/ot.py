@@ -39,6 +39,7 @@ from onetwo_like.core.stream import stream
 if TYPE_CHECKING:
     from onetwo_like.builtins.composables import make_composable
     from onetwo_like.core.plan import Plan
+    from onetwo_like.core.usage import usage
     from onetwo_like.flows.each import each
     from onetwo_like.flows.flow import Flow
     from onetwo_like.flows.history import History
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 # Where the names are that are loaded on first use.
 _LATE = {
     "Plan": "onetwo_like.core.plan",
+    "usage": "onetwo_like.core.usage",
     "First": "onetwo_like.flows.step",
     "Stop": "onetwo_like.flows.step",
     "Workflow": "onetwo_like.flows.workflow",
@@ -120,6 +122,7 @@ __all__ = [
     "set_registry",
     "step",
     "stream",
+    "usage",
     "with_current_registry",
     "with_registry",
 ]

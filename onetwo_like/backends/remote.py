@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from onetwo_like.backends.base import Backend
 from onetwo_like.backends.clients import Clients
+from onetwo_like.backends.prices import load, priced
 from onetwo_like.backends.secrets import Secret, hide
 from onetwo_like.core.combinators import positive
 from onetwo_like.core.evaluation import Cell, join
@@ -157,10 +158,15 @@ class Remote(Backend):
                 f"no whole answer within {self.timeout_s:g} s. "
                 "If the model needs longer, give the backend a larger timeout_s."
             ) from None
-        return reply._replace(recorded_at=time.time(), duration_s=time.perf_counter() - began)
+        return reply._replace(
+            usage=priced(self.model, reply.usage),
+            recorded_at=time.time(),
+            duration_s=time.perf_counter() - began,
+        )
 
     async def _connected(self) -> Any:
         try:
+            await asyncio.to_thread(load)
             return await asyncio.to_thread(self._connect, self._key())
         except ModuleNotFoundError as error:
             if error.name != self.sdk:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from onetwo_like.core.events import Watch
     from onetwo_like.core.inbox import Inbox
     from onetwo_like.core.trace import Span
+    from onetwo_like.core.usage import usage as Counting
 
 
 class Caching(Protocol):
@@ -133,7 +134,8 @@ class Scope:
     While it runs, `cell` is None and `registry` is the one that the run started with.
     `retries` is how many `retry` it runs within, `batched` whether it runs within a `parallel`
     that somebody watches. `plan` answers in the place of what is bound, in a dry run. `checkpoint` is
-    where steps are kept, if they are; `inbox` takes what is sent to a run that is streamed.
+    where steps are kept, if they are; `inbox` takes what is sent to a run that is streamed; `usage` adds up
+    what the calls use.
     """
 
     __slots__ = (
@@ -149,6 +151,7 @@ class Scope:
         "retries",
         "sample_path",
         "span",
+        "usage",
         "watch",
     )
 
@@ -167,6 +170,7 @@ class Scope:
         checkpoint: Checkpoint | None = None,
         inbox: Inbox | None = None,
         plan: Planning | None = None,
+        usage: Counting | None = None,
     ) -> None:
         self.cell = cell
         self.registry = registry
@@ -181,6 +185,7 @@ class Scope:
         self.checkpoint = checkpoint
         self.inbox = inbox
         self.plan = plan
+        self.usage = usage
 
     def but(self, **changes: Any) -> Scope:
         """A copy with some fields changed."""
@@ -198,6 +203,7 @@ class Scope:
         new.checkpoint = self.checkpoint
         new.inbox = self.inbox
         new.plan = self.plan
+        new.usage = self.usage
         for name, value in changes.items():
             setattr(new, name, value)
         return new

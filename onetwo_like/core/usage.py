@@ -1,0 +1,95 @@
+"""What did the calls of a block use, as recorded, and what was paid for now?"""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from typing import Self
+
+from onetwo_like.core.registry import Scope, put_back, scope_in_force
+from onetwo_like.core.request import Handler, Reply, Request
+
+
+class Ledger:
+    """A sum over calls: `calls`, `input_tokens`, `output_tokens`, `cached_tokens`, and `cost` in US dollars.
+
+    Tokens of which nobody told are not in the sums; `cost` is None as soon as one call's is unknown.
+    """
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.input_tokens = 0
+        self.output_tokens = 0
+        self.cached_tokens = 0
+        self.cost: float | None = 0.0
+
+    def add(self, reply: Reply) -> None:
+        """Adds a call that was answered so."""
+        usage = reply.usage
+        self.calls += 1
+        if usage is None or usage.cost is None or self.cost is None:
+            self.cost = None
+        else:
+            self.cost += usage.cost
+        if usage is not None:
+            self.input_tokens += usage.input_tokens or 0
+            self.output_tokens += usage.output_tokens or 0
+            self.cached_tokens += usage.cached_tokens or 0
+
+    def __repr__(self) -> str:
+        return f"Ledger({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+
+class usage:
+    """A block whose calls are added up: `.recorded` is what they used when made, `.paid` what was made now.
+
+    A reply from a cache, or one shared with an identical call at the same time, is in `recorded` only.
+    Calls that failed are in neither, because nobody says what they cost.
+
+    >>> from onetwo_like import ot
+    >>> from onetwo_like.builtins import llm
+    >>> from onetwo_like.backends import NGram
+    >>> with ot.RegistryContext(), ot.usage() as u:
+    ...     _ = NGram().register()
+    ...     _ = ot.run(llm.generate_text("Q: What is the capital of France?"))
+    >>> u.paid.calls, u.paid.cost
+    (1, 0.0)
+    """
+
+    def __init__(self) -> None:
+        self.recorded = Ledger()
+        self.paid = Ledger()
+        self._outer: usage | None = None
+        self._lock = threading.Lock()
+        self._tokens: list[contextvars.Token[Scope]] = []
+
+    def __enter__(self) -> Self:
+        scope = scope_in_force.get()
+        self._outer = scope.usage
+        self._tokens.append(scope_in_force.set(scope.but(usage=self)))
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        put_back(self._tokens.pop())
+
+    def add(self, reply: Reply) -> None:
+        """Adds a call that was answered so, here and in the blocks around."""
+        with self._lock:
+            self.recorded.add(reply)
+            if not reply.replayed:
+                self.paid.add(reply)
+        if self._outer is not None:
+            self._outer.add(reply)
+
+    def counted(self, handler: Handler) -> Handler:
+        """The handler, whose replies are added."""
+
+        async def answered(request: Request) -> Reply:
+            reply = await handler(request)
+            self.add(reply)
+            return reply
+
+        return answered
+
+    def __repr__(self) -> str:
+        return f"<usage: recorded={self.recorded}, paid={self.paid}>"
