@@ -23,6 +23,9 @@ HOLDING_S = 0.25
 # At exit, what still runs has this long to stop.
 EXIT_PATIENCE_S = 0.5
 
+# Functions under thread=True that run at once, at most: as many as `ot.parallel` has items by default.
+THREADS = 1_000
+
 _lock = threading.Lock()
 _exiting = threading.Event()
 _loop: asyncio.AbstractEventLoop | None = None
@@ -34,8 +37,12 @@ def background_loop() -> asyncio.AbstractEventLoop:
     global _loop, _thread
     with _lock:
         if _loop is None:
+            from concurrent.futures import ThreadPoolExecutor
+
             selector = _WatchedSelector()
             loop = asyncio.SelectorEventLoop(selector)
+            # Else there are six on two cores, however many functions under thread=True a batch starts.
+            loop.set_default_executor(ThreadPoolExecutor(THREADS, "onetwo-like-body"))
             started = threading.Event()
             thread = threading.Thread(target=_serve, args=(loop, started), name="onetwo-like", daemon=True)
             thread.start()

@@ -412,6 +412,15 @@ class TestThreads:
 
         assert asyncio.run(main())
 
+    def test_as_many_run_at_once_as_other_items_of_a_batch(self):
+        together = threading.Barrier(50)
+
+        @ot.make_executable(thread=True)
+        def meet():
+            return together.wait(30)
+
+        assert sorted(ot.run(ot.parallel(*[meet() for _ in range(50)]))) == list(range(50))
+
     def test_what_is_in_scope_is_visible_there(self):
         @ot.make_executable(thread=True)
         def look():
