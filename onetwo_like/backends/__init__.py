@@ -9,17 +9,20 @@ if TYPE_CHECKING:
     from onetwo_like.backends.batched import Batched
     from onetwo_like.backends.ngram import NGram
     from onetwo_like.backends.openai import OpenAI
+    from onetwo_like.backends.routers import Fallback, RoundRobin
     from onetwo_like.backends.scripted import Scripted
 
 _LATE = {
     "Backend": "onetwo_like.backends.base",
     "Batched": "onetwo_like.backends.batched",
+    "Fallback": "onetwo_like.backends.routers",
+    "RoundRobin": "onetwo_like.backends.routers",
     "NGram": "onetwo_like.backends.ngram",
     "OpenAI": "onetwo_like.backends.openai",
     "Scripted": "onetwo_like.backends.scripted",
 }
 
-__all__ = ["Backend", "Batched", "NGram", "OpenAI", "Scripted"]
+__all__ = ["Backend", "Batched", "Fallback", "NGram", "OpenAI", "RoundRobin", "Scripted"]
 
 
 def __getattr__(name: str) -> Any:
