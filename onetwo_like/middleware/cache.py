@@ -199,6 +199,7 @@ class Cache:
         sources = self._sources
         get, used, elsewhere = sources.store.get, self._used, self._used_elsewhere
         types = TypesOfReplies()
+        serves_all = self.mode != "refresh" and not self._retry
         # The handler must not keep the binding alive: it is a weak key of the dict that holds the handler.
         described = binding.described
 
@@ -213,7 +214,7 @@ class Cache:
                     recorded, _ = await flight.join()
                     self._hits += 1
                     used.add(key)
-                    return _replayed(key, recorded.reply(types.of(request), True))
+                    return _replayed(key, recorded.reply(types, request, True))
             while True:
                 raw = get(key)
                 if raw is not None:
@@ -223,9 +224,9 @@ class Cache:
                     if raw is not None:
                         elsewhere.add(key)
                 found = None if raw is None else self._understood(key, raw)
-                if found is not None and self._may_serve(key, found):
+                if found is not None and (serves_all or self._may_serve(key, found)):
                     self._hits += 1
-                    return _replayed(key, found.reply(types.of(request), True))
+                    return _replayed(key, found.reply(types, request, True))
                 if here is None:
                     self._misses += 1
                     raise ReplayMiss(describe_miss(document, sources, described))
@@ -234,9 +235,10 @@ class Cache:
                     break
                 here.give_back(lead)  # who led a moment ago has written
             # From the miss to here nothing was awaited, so nobody else can have started the same call.
-            known = types.of(request)
             flight = here.flights[key] = Flight(
-                lambda flight: self._call(flight, here, key, document, found, call, request, known),
+                lambda flight: self._call(
+                    flight, here, key, document, found, call, request, types.of(request)
+                ),
                 request.operation,
                 lead,
                 lambda flight: here.over(key, flight),
@@ -244,8 +246,8 @@ class Cache:
             recorded, replayed = await flight.join()
             if replayed:
                 self._hits += 1
-                return _replayed(key, recorded.reply(known, True))
-            return recorded.reply(known, False)
+                return _replayed(key, recorded.reply(types, request, True))
+            return recorded.reply(types, request, False)
 
         return answered
 
@@ -360,7 +362,7 @@ def caching(
     *,
     mode: Mode | None = None,
     retry: Iterable[str] | None = None,
-    read_from: Sequence[Source] = (),
+    read_from: Sequence[Source | Cache] = (),
 ) -> Iterator[Cache]:
     """A block whose calls are answered by this cache, whatever cache their backends have; yields it.
 

@@ -54,7 +54,7 @@ class Entry:
             about={n: v for n, v in recorded.about.items() if n not in ("mark", "chunks")}
         )
         value = readable(recorded, types)
-        return complete._replace(value=b"jnull").reply(types, True)._replace(value=value)
+        return complete._replace(value=b"jnull").read(types, True)._replace(value=value)
 
     def __repr__(self) -> str:
         return f"<Entry {self.key[:12]} {self.document['operation']} {self.document['arguments']!r:.60}>"

@@ -13,14 +13,15 @@ from typing import Any, NamedTuple, Self
 
 from onetwo_like.core.request import Handler, Reply, Request, Usage
 from onetwo_like.errors import CacheError, ContentRefusedError, ParseError
-from onetwo_like.middleware.codec import decode, encode
+from onetwo_like.middleware.codec import ONLY_CONTENT, decode, encode
 from onetwo_like.middleware.entry import pack, unpack
-from onetwo_like.middleware.known_types import KnownTypes
+from onetwo_like.middleware.known_types import KnownTypes, TypesOfReplies
 
 # What a reply that is not a complete answer is marked as.
 REFUSED, TRUNCATED, UNPARSED = "refused", "truncated", "unparsed"
 MARKS = (REFUSED, TRUNCATED, UNPARSED)
 
+_read_first = json.JSONDecoder().raw_decode  # json.loads would look for white space and the encoding first
 _dumps = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -61,11 +62,12 @@ class Recorded(NamedTuple):
     @classmethod
     def unpacked(cls, key: str, raw: bytes) -> Self:
         """The entry that `packed` made these bytes of; CacheError if they are damaged."""
-        value, text = unpack(key, raw)
-        about, _, rest = text.partition(b"\n")
+        value, lines = unpack(key, raw)
         # The key document may hold halves of surrogate pairs, as text of the user's can.
-        document, _, history = rest.decode("utf-8", "surrogatepass").partition("\n")
-        return cls(value, json.loads(about), document, tuple(json.loads(history)) if history else ())
+        text = lines.decode("utf-8", "surrogatepass")
+        about, end = _read_first(text)
+        document, _, history = text[end + 1 :].partition("\n")
+        return cls(value, about, document, tuple(json.loads(history)) if history else ())
 
     def packed(self, key: str) -> bytes:
         """The entry as bytes, with a checksum."""
@@ -80,8 +82,13 @@ class Recorded(NamedTuple):
         mark: str | None = self.about.get("mark")
         return mark
 
-    def reply(self, types: KnownTypes, replayed: bool) -> Reply:
+    def reply(self, types: TypesOfReplies, request: Request, replayed: bool) -> Reply:
         """A copy of the reply that belongs to who asked; raises what a refusal or a parse failure was."""
+        # Most values are text, for which no classes need to be known.
+        return self.read(ONLY_CONTENT if self.value[:1] == b"t" else types.of(request), replayed)
+
+    def read(self, types: KnownTypes, replayed: bool) -> Reply:
+        """`reply`, where the classes that the value may hold are known."""
         about = self.about
         mark = about.get("mark")
         if mark == REFUSED:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -27,7 +26,7 @@ class Replays:
         self, config: pytest.Config, asking: Sequence[pytest.Item], deselected: Sequence[pytest.Item]
     ) -> None:
         self._mode = config.getoption("--ot-replay")
-        if self._mode == "record" and "PYTEST_XDIST_WORKER" in os.environ:
+        if self._mode == "record" and hasattr(config, "workerinput"):  # of pytest-xdist
             raise pytest.UsageError("--ot-replay=record writes one file per test file: run it without -n")
         # Of a file that was named with ::, or of which tests were deselected, not all entries are asked for.
         self._partial = {item.path for item in deselected}

@@ -316,11 +316,11 @@ def test_another_python_imports_replays_and_exports_the_same_bytes(tmp_path):
     import jinja2
 
     for package in (diskcache, jinja2):
-        os.symlink(Path(package.__file__).parent, tmp_path / "lib" / package.__name__)
+        os.symlink(Path(str(package.__file__)).parent, tmp_path / "lib" / package.__name__)
     import markupsafe
 
     shutil.copytree(
-        Path(markupsafe.__file__).parent, tmp_path / "lib" / "markupsafe", ignore=lambda _d, names: [
+        Path(str(markupsafe.__file__)).parent, tmp_path / "lib" / "markupsafe", ignore=lambda _d, names: [
             name for name in names if name.endswith(".so")
         ],
     )  # fmt: skip

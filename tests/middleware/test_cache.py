@@ -190,7 +190,7 @@ def test_a_mode_or_a_kind_that_does_not_exist_is_refused(folder, options):
 
 def test_what_is_no_cache_is_refused(tmp_path):
     with open(tmp_path / "file", "w") as file, pytest.raises(UsageError, match="a cache is at a path"):
-        ot.Cache(file)
+        ot.Cache(file)  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="a list of caches"):
         ot.Cache(tmp_path / "a", read_from=tmp_path / "b")
 
@@ -503,7 +503,12 @@ def test_a_function_without_a_fingerprint_is_passed_by_with_one_warning(folder):
 
 def test_a_function_with_a_fingerprint_is_cached(folder):
     asked = []
-    llm.generate_text.configure(lambda prompt: asked.append(prompt) or "yes", fingerprint="yes-man")
+
+    def yes(prompt):
+        asked.append(prompt)
+        return "yes"
+
+    llm.generate_text.configure(yes, fingerprint="yes-man")
     with ot.caching(folder):
         assert [ask(), ask()] == ["yes", "yes"]
     assert asked == ["hello"]
@@ -596,7 +601,7 @@ def test_a_stream_of_a_replay_shows_the_pieces_as_they_came_and_marks_them(folde
     seen = []
     with ot.caching(folder):
         for _ in range(2):
-            events = []
+            events: list[object] = []
             assert ot.run(llm.generate_text("hi"), on_event=events.append) == "Once upon"
             seen.append(texts(events))
             hits = [event for event in events if isinstance(event, ot.CacheHit)]

@@ -130,6 +130,7 @@ def test_a_replay_shows_the_usage_that_was_paid(folder):
         ot.run(llm.chat("Who are you?"))
         _, reply = ot.run(llm.chat("Who are you?", include_details=True))
     assert reply.replayed
+    assert reply.usage is not None
     assert (reply.usage.input_tokens, reply.usage.output_tokens) == (7, 3)
     assert reply.model_version == "m-2026"
 

@@ -11,7 +11,7 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 
@@ -27,6 +27,8 @@ from onetwo_like.middleware.key import VERSION, Keying, key_of
 GOLDEN = Path(__file__).with_name("golden_keys.json")
 
 PNG = b"\x89PNG and so on"
+# Keys that are no str are none of ours to refuse.
+METADATA: Any = {"id": 7, "tags": ["a", None, True], 1: b"x"}
 SAID = [
     ot.Message("system", "Be brief."), ot.Message("user", "Hello?"), ot.Message("model", "Yes?"),
     ot.Message("user", "Who is there?"),
@@ -78,7 +80,7 @@ CALLS = {
         None,
     ),
     "metadata": (
-        lambda: llm.generate_text([ot.Chunk("Hi", metadata={"id": 7, "tags": ["a", None, True], 1: b"x"})]),
+        lambda: llm.generate_text([ot.Chunk("Hi", metadata=METADATA)]),
         None,
     ),
     "a sample": (lambda: sampled(llm.generate_text("Hi"), 2), None),
@@ -171,7 +173,7 @@ def test_nothing_is_pinned_that_is_not_asked():
 
 
 def test_no_two_requests_share_a_key_but_those_that_are_spelt_differently():
-    names_of = {}
+    names_of: dict[str, list[str]] = {}
     for name in CALLS:
         names_of.setdefault(golden(name)["key"], []).append(name)
     assert [names for names in names_of.values() if len(names) > 1] == []

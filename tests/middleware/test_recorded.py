@@ -35,19 +35,19 @@ def kept(recorded):
 def test_every_field_of_a_reply_comes_back(value, usage, finish, model, at, document):
     reply = ot.Reply(value, usage, finish, model, at, 0.5, None, "r1")
     recorded = kept(Recorded.of(reply, document, None))
-    assert recorded.reply(TEXT, True) == reply._replace(replayed=True)
+    assert recorded.read(TEXT, True) == reply._replace(replayed=True)
     assert recorded.document == document
 
 
 @given(st.lists(st.text(), min_size=2))
 def test_the_pieces_of_a_stream_come_back(chunks):
     reply = ot.Reply("".join(chunks), chunks=tuple(chunks))
-    assert kept(Recorded.of(reply, DOCUMENT, None)).reply(TEXT, False).chunks == tuple(chunks)
+    assert kept(Recorded.of(reply, DOCUMENT, None)).read(TEXT, False).chunks == tuple(chunks)
 
 
 def test_two_replies_of_one_entry_share_nothing():
     recorded = Recorded.of(ot.Reply([[1]]), DOCUMENT, None)
-    one, other = (recorded.reply(TEXT, True).value for _ in range(2))
+    one, other = (recorded.read(TEXT, True).value for _ in range(2))
     one[0].append(2)
     assert other == [[1]]
 
@@ -68,7 +68,7 @@ def test_a_refusal_comes_back_as_the_error_it_was():
     recorded = kept(Recorded.of_failure(error, DOCUMENT, 5.0, 0.25))
     assert recorded.mark == "refused"
     with pytest.raises(ContentRefusedError, match=r"^no$") as caught:
-        recorded.reply(TEXT, True)
+        recorded.read(TEXT, True)
     assert (caught.value.provider, caught.value.model, caught.value.request_id) == ("p", "m", "r")
 
 
@@ -76,7 +76,7 @@ def test_a_parse_error_comes_back_with_the_text_that_came():
     recorded = kept(Recorded.of_failure(ParseError("no JSON", "Well"), DOCUMENT, 5.0, 0.25))
     assert recorded.mark == "unparsed"
     with pytest.raises(ParseError, match=r"^no JSON$") as caught:
-        recorded.reply(TEXT, True)
+        recorded.read(TEXT, True)
     assert caught.value.reply == "Well"
     assert Entry(KEY, recorded).reply.value == "Well"
 
