@@ -334,3 +334,9 @@ def test_it_is_trained_once_and_not_on_the_event_loop():
         _, loop_thread = asyncio.run(ask_many())
     [thread] = trained_in
     assert thread is not loop_thread
+
+
+def test_an_instruction_has_an_answer_though_it_is_derived():
+    with ot.RegistryContext():
+        NGram().register()
+        assert ot.run(llm.instruct("What is the capital of Spain?")) == "Madrid"

@@ -58,8 +58,8 @@ class TestSampling:
     def test_a_seed_gives_the_same_text_on_every_platform(self, five_gram):
         texts = [written(five_gram, "The", temperature=1.0, seed=s, max_tokens=12) for s in range(4)]
         assert texts == [
-            " capital of San Marino? San Marino.",
-            " capital ofLithuania continent is Bogotá in? A: Europe",
+            " capital of San Marino?\nModel: San Marino",
+            " capital of Luxembourg is Luxembourg.",
             " Gambia shares a border with Indonesia.",
             " capital of Cameroon?\nA: Yaoundé",
         ]

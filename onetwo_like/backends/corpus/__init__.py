@@ -20,6 +20,8 @@ PHRASINGS = {
     "capital": (
         "Q: What is the capital of {country}?\nA: {capital}",
         "Q: What is the capital of {country}? A: {capital}",
+        # As a derived chat asks, so that `llm.instruct` and `llm.chat` have an answer too.
+        "User: What is the capital of {country}?\nModel: {capital}",
         "Q: Which country is governed from {capital}?\nA: {country}",
         "What is the capital of {country}? {capital}.",
         "The capital of {country} is {capital}.",
