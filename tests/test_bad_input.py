@@ -35,7 +35,12 @@ def test_an_unknown_option_is_refused_where_it_is_written() -> None:
 
 def test_an_option_that_the_handler_cannot_honour_is_refused_before_any_call() -> None:
     asked: list[str] = []
-    llm.generate_text.configure(lambda prompt: asked.append(prompt) or prompt)
+
+    def recording(prompt: str) -> str:
+        asked.append(prompt)
+        return prompt
+
+    llm.generate_text.configure(recording)
     with pytest.raises(errors.UnsupportedOptionError, match="max_tokens"):
         ot.run(llm.generate_text("hello", max_tokens=3))
     assert asked == []
@@ -48,7 +53,7 @@ def test_text_cannot_be_run() -> None:
 
 def test_a_list_given_to_parallel_is_told_to_be_unpacked() -> None:
     with pytest.raises(TypeError, match=r"\*list"):
-        ot.parallel([llm.generate_text("hello")])  # type: ignore[call-overload]
+        ot.parallel([llm.generate_text("hello")])
 
 
 def test_parallel_names_the_argument_that_is_no_executable() -> None:

@@ -229,7 +229,8 @@ class Cache:
                     return _replayed(key, found.reply(types, request, True))
                 if here is None:
                     self._misses += 1
-                    raise ReplayMiss(describe_miss(document, sources, described))
+                    # In a thread, since looking for the nearest among thousands would hold the loop.
+                    raise ReplayMiss(await asyncio.to_thread(describe_miss, document, sources, described))
                 lead = here.take_lead(sources.store, key)
                 if lead is None or sources.get(key) == raw:
                     break

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import json
+import os.path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,5 +62,9 @@ def _fields(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _alike(old: object, new: object) -> float:
-    a, b = json.dumps(old, default=str)[:400], json.dumps(new, default=str)[:400]
-    return difflib.SequenceMatcher(None, a, b).quick_ratio()
+    """From 0 to 1, by how much is the same at the beginning and at the end: cheap enough for thousands."""
+    a, b = (value if isinstance(value, str) else json.dumps(value) for value in (old, new))
+    shorter = min(len(a), len(b))
+    head = len(os.path.commonprefix([a, b]))
+    tail = len(os.path.commonprefix([a[head:][::-1], b[head:][::-1]])) if head < shorter else 0
+    return 2 * (head + tail) / max(1, len(a) + len(b))

@@ -31,7 +31,9 @@ def cli(capfd, tmp_path, monkeypatch) -> Callable[..., Done]:
     monkeypatch.setattr(sys, "path", [*sys.path])  # `run` adds the folder of its file
 
     def command(*words: str) -> Done:
-        logging.set_verbosity(logging.WARNING)  # absl's own, of a process; an earlier test may have changed it
+        logging.set_verbosity(
+            logging.WARNING
+        )  # absl's own, of a process; an earlier test may have changed it
         with ot.RegistryContext(ot.Registry()), pytest.raises(SystemExit) as ended:
             main(words)
         out, err = capfd.readouterr()
