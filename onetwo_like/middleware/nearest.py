@@ -65,6 +65,7 @@ def _alike(old: object, new: object) -> float:
     """From 0 to 1, by how much is the same at the beginning and at the end: cheap enough for thousands."""
     a, b = (value if isinstance(value, str) else json.dumps(value) for value in (old, new))
     shorter = min(len(a), len(b))
-    head = len(os.path.commonprefix([a, b]))
-    tail = len(os.path.commonprefix([a[head:][::-1], b[head:][::-1]])) if head < shorter else 0
+    head = len(os.path.commonprefix([a, b]))  # noqa: RUF071  (characters are meant)
+    rest = [a[head:][::-1], b[head:][::-1]]
+    tail = len(os.path.commonprefix(rest)) if head < shorter else 0  # noqa: RUF071
     return 2 * (head + tail) / max(1, len(a) + len(b))
