@@ -231,7 +231,9 @@ class Run:
         """Cancels, waits so long for all to stop, and names what has not."""
         self.cancel()
         if not self.wait(seconds):
-            running = sorted({t.get_name() for t in asyncio.all_tasks(self._loop) if not t.done()})
+            # The loop has the tasks of other runs, too; those of this one have been told to stop.
+            tasks = asyncio.all_tasks(self._loop)
+            running = sorted({t.get_name() for t in tasks if t.cancelling() and not t.done()})
             warnings.warn(
                 f"still running {seconds:g} s after being cancelled: {', '.join(running)}. "
                 "A body that catches CancelledError must raise it again.",

@@ -1,6 +1,7 @@
 """Does `run` work wherever it is called, refuse where it cannot, and leave nothing running?"""
 
 import asyncio
+import contextlib
 import signal
 import threading
 import time
@@ -380,6 +381,32 @@ class TestInterrupt:
         ot.run(release())
         thread.join()
         assert got == ["went on"]
+
+    def test_what_runs_in_other_threads_is_not_named(self):
+        begun, go_on = [threading.Event(), threading.Event()], threading.Event()
+
+        @ot.make_executable
+        async def innocent():
+            begun[0].set()
+            await asyncio.to_thread(go_on.wait, 30)
+
+        @ot.make_executable
+        async def stubborn():
+            begun[1].set()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            await asyncio.to_thread(go_on.wait, 30)
+
+        runs = [Run(e, scope_in_force.get()) for e in (innocent(), ot.parallel(stubborn()))]
+        for run, event in zip(runs, begun, strict=True):
+            run.start()
+            assert event.wait(30)
+        with pytest.warns(RuntimeWarning, match="still running") as warned:
+            runs[1].cancel_and_wait(0.05)
+        go_on.set()
+        assert runs[0].result() is None
+        assert runs[1].wait(30)
+        assert "after being cancelled: parallel, stubborn." in str(warned[0].message)
 
     def test_in_the_middle_of_a_thousand_calls_it_returns_within_half_a_second(self, python):
         done = python("""
