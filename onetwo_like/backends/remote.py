@@ -158,8 +158,7 @@ class Remote(Backend):
                 f"no whole answer within {self.timeout_s:g} s. "
                 "If the model needs longer, give the backend a larger timeout_s."
             ) from None
-        return reply._replace(
-            usage=priced(self.model, reply.usage),
+        return priced(self.model, reply)._replace(
             recorded_at=time.time(),
             duration_s=time.perf_counter() - began,
         )

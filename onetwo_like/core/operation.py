@@ -28,7 +28,7 @@ from onetwo_like.core.registry import (
 from onetwo_like.core.request import Handler, Reply, Request
 from onetwo_like.core.signature import Normaliser, compile_values, without_types, wrong_call
 from onetwo_like.core.trace import Span
-from onetwo_like.errors import NotBoundError, UnsupportedOptionError, UsageError
+from onetwo_like.errors import ContentRefusedError, NotBoundError, UnsupportedOptionError, UsageError
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -214,7 +214,7 @@ class Operation(Kind, Generic[P, T]):
         if scope.watch is not None or scope.cell is not None:
             return (await self.reply(args)).value
         handler, request = self._resolve(scope, self.bound(scope.in_force()), args)
-        return (await handler(request)).value
+        return _answer(await handler(request)).value
 
     once = call
 
@@ -230,7 +230,7 @@ class Operation(Kind, Generic[P, T]):
             if scope.watch is not None:
                 return await self._watched(scope, binding, args)
             handler, request = self._resolve(scope, binding, args)
-            return await handler(request)
+            return _answer(await handler(request))
         finally:
             if token is not None:
                 put_back(token)
@@ -277,7 +277,7 @@ class Operation(Kind, Generic[P, T]):
         try:
             if telling:
                 watch.publish(CallStarted(self.name, origin=span))
-            reply = await handler(request)
+            reply = _answer(await handler(request))
             if isinstance(reply.value, str) and not span.streamed and not binding.derived:
                 emit_text(reply.value, reply.replayed)  # who did not stream is one delta at the end
         except BaseException as error:
@@ -392,6 +392,13 @@ def operation(declared: Callable[P, T]) -> Operation[P, T]:
 def _derivable(name: str, registry: Registry, above: frozenset[str]) -> bool:
     found = _operations.get(name)
     return found is not None and name not in above and found._derivation(registry, above) is not None
+
+
+def _answer(reply: Reply) -> Reply:
+    """The reply, unless it is a refusal: that is raised, live as on replay."""
+    if reply.finish_reason == "refused":
+        raise ContentRefusedError(f"the model refused: {reply.value!r:.200}", request_id=reply.request_id)
+    return reply
 
 
 # Normalising: one value, one key (0 = 0.0, "Q:" = ["Q:"])

@@ -60,7 +60,8 @@ class Reply(NamedTuple):
     """What a handler answers: the value, and what the provider said about it.
 
     `finish_reason` is "stop", "length", "refused" or the provider's own word; `recorded_at` is in
-    epoch seconds; `duration_s` is how long the call took; `chunks` are the pieces of a streamed text.
+    epoch seconds; `duration_s` is how long the call took; `chunks` are the pieces of a streamed text;
+    `price` is the list price by which `usage.cost` was reckoned, in words.
     """
 
     value: Any
@@ -72,6 +73,7 @@ class Reply(NamedTuple):
     chunks: tuple[str, ...] | None = None
     request_id: str | None = None
     replayed: bool = False
+    price: str | None = None
 
 
 Handler: TypeAlias = Callable[[Request], Awaitable[Reply]]

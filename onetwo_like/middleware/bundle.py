@@ -67,6 +67,7 @@ def export_bundle(
     """
     target = _bundle_path(path)
     checksum, models, versions, count = hashlib.sha256(), set(), set(), 0
+    prices = set()
     try:
         with tempfile.TemporaryFile() as body:
             for key in sorted(store.keys() if keys is None else set(keys)):
@@ -79,6 +80,8 @@ def export_bundle(
                 checksum.update(line)
                 models.add(_dumps(json.loads(recorded.document)["fingerprint"]))
                 versions.add(recorded.about.get("model"))
+                if (price := recorded.about.get("price")) is not None:
+                    prices.add(f"{recorded.about.get('model')}: {price}")
                 count += 1
             manifest = {
                 "bundle": FORMAT,
@@ -87,6 +90,7 @@ def export_bundle(
                 "entries": count,
                 "models": [json.loads(model) for model in sorted(models)],
                 "model_versions": sorted(version for version in versions if version is not None),
+                "prices": sorted(prices),
                 "datasets": dict(sorted((datasets or {}).items())),
                 "sha256": checksum.hexdigest(),
             }

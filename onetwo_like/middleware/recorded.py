@@ -112,6 +112,7 @@ class Recorded(NamedTuple):
             _chunks(value, about.get("chunks")),
             about.get("id"),
             replayed,
+            about.get("price"),
         )
 
     def superseding(self, earlier: Recorded) -> Recorded:
@@ -162,6 +163,8 @@ def _about(reply: Reply) -> dict[str, Any]:
         about["chunks"] = [len(chunk) for chunk in reply.chunks]
     if reply.request_id is not None:
         about["id"] = reply.request_id
+    if reply.price is not None:
+        about["price"] = reply.price
     return about
 
 

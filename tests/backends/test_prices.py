@@ -1,14 +1,18 @@
 import pytest
 
 from onetwo_like.backends.prices import priced
-from onetwo_like.core.request import Usage
+from onetwo_like.core.request import Reply, Usage
 
 
 def cost(usage):
-    found = priced("gpt-4o-mini", usage)
+    found = priced("gpt-4o-mini", Reply("x", usage)).usage
     assert found is not None
     assert found.cost is not None
     return found.cost
+
+
+def test_the_price_used_is_said():
+    assert "input MTok" in str(priced("gpt-4o-mini", Reply("x", Usage(1, 1))).price)
 
 
 def test_a_known_model_has_its_price_by_name():
@@ -26,10 +30,11 @@ def test_tokens_that_the_provider_had_cached_are_cheaper():
     [("a model of our own", Usage(1, 1)), ("gpt-4o-mini", Usage()), ("gpt-4o-mini", Usage(1, 1, 5))],
 )
 def test_what_is_not_known_costs_nobody_knows_what(model, usage):
-    assert priced(model, usage) == usage
+    reply = Reply("x", usage)
+    assert priced(model, reply) == reply
     assert usage.cost is None
 
 
 def test_a_cost_that_the_provider_told_is_kept():
     assert cost(Usage(1, 1, cost=7.0)) == 7.0
-    assert priced("gpt-4o-mini", None) is None
+    assert priced("gpt-4o-mini", Reply("x")) == Reply("x")

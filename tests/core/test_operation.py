@@ -11,7 +11,14 @@ from onetwo_like import ot
 from onetwo_like.builtins import llm
 from onetwo_like.core.operation import Operation, operations
 from onetwo_like.core.registry import Registry
-from onetwo_like.errors import NestedRunError, NotBoundError, ProgramError, UnsupportedOptionError, UsageError
+from onetwo_like.errors import (
+    ContentRefusedError,
+    NestedRunError,
+    NotBoundError,
+    ProgramError,
+    UnsupportedOptionError,
+    UsageError,
+)
 from onetwo_like.testing import Scripted
 from tests.core.probe import Probe
 
@@ -402,3 +409,12 @@ class TestDeclaring:
         assert operations()["generate_text"] is llm.generate_text
         with pytest.raises(TypeError):
             typing.cast(Any, operations())["x"] = None
+
+
+def test_a_reply_that_is_a_refusal_is_raised_live_as_on_replay():
+    with ot.RegistryContext():
+        llm.generate_text.configure(lambda prompt: ot.Reply("I cannot say.", finish_reason="refused"))
+        with pytest.raises(ContentRefusedError, match="I cannot say"):
+            ot.run(llm.generate_text("How?"))
+        with pytest.raises(ContentRefusedError):
+            ot.run(llm.generate_text("How?"), enable_tracing=True)

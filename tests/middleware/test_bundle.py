@@ -51,7 +51,17 @@ def store_of(*entries):
 
 
 REPLIES = {
-    "plain": ot.Reply("Paris", ot.Usage(3, 1, cost=0.25), "stop", "model-1", 1.7e9, 0.5, ("Pa", "ris"), "r1"),
+    "plain": ot.Reply(
+        "Paris",
+        ot.Usage(3, 1, cost=0.25),
+        "stop",
+        "model-1",
+        1.7e9,
+        0.5,
+        ("Pa", "ris"),
+        "r1",
+        price="$1/MTok",
+    ),
     "lines and quotes": ot.Reply('first\nsecond\r\n"third"\u2028\t\\'),
     "beyond ASCII": ot.Reply("東京 🏙"),
     "surrogate": ot.Reply("\ud83c"),
@@ -104,6 +114,7 @@ def test_any_gzip_reads_it_and_a_person_too(tmp_path, store):
     assert manifest["onetwo_like"] == ot.__version__
     assert manifest["models"] == [{"provider": "test"}]
     assert manifest["model_versions"] == ["model-1"]
+    assert manifest["prices"] == ["model-1: $1/MTok"]
     assert manifest["datasets"] == {"capitals": "ab12"}
     [plain] = [line for line in lines if line.get("text") == "Paris"]
     assert plain["document"]["arguments"] == {"prompt": "plain"}
