@@ -65,7 +65,9 @@ def _chain(span: Span) -> list[Span]:
     chain = [span]
     while len(chain[-1].children) == 1:
         chain.append(chain[-1].children[0])
-    return [span] if chain[-1].children else chain
+    # A failure that the call itself survived has a box of its own, or nobody would see it.
+    survived = span.error is None and any(inner.error is not None for inner in chain)
+    return [span] if chain[-1].children or survived else chain
 
 
 def _kind(span: Span) -> str:

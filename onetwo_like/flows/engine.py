@@ -97,7 +97,7 @@ class WorkflowRun:
     def _send_from_thread(self, activation: Activation, event: object) -> None:
         try:
             self._send(activation, event)
-        except WorkflowError as error:
+        except Exception as error:  # noqa: BLE001  (raised again where the run is awaited)
             self._fail(error, activation.step)
 
     def _send(self, activation: Activation, event: object) -> None:

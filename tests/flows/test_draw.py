@@ -227,6 +227,16 @@ def test_the_trace_of_a_workflow_joins_the_steps_that_passed_an_event_on():
     }
 
 
+def test_the_trace_of_a_flow_that_keeps_what_failed_shows_the_failure_of_its_only_step():
+    def broken(topic):
+        raise ValueError("no such topic")
+
+    flow = ot.Flow(broken=broken, after=lambda broken: broken).on_error("keep")
+    [box] = drawing_of(ot.run(flow(topic="war"), enable_tracing=True)[1]).boxes
+    assert (box.label, box.mark) == ("1 broken", "failed")
+    assert "no such topic" in box.detail
+
+
 @needs_chromium
 @pytest.mark.slow
 @pytest.mark.parametrize(

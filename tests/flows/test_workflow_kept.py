@@ -3,13 +3,14 @@
 import asyncio
 import contextlib
 import dataclasses
+import threading
 from typing import Any
 
 import pytest
 
 from onetwo_like import ot
 from onetwo_like.builtins import llm
-from onetwo_like.errors import UnstorableError, UsageError
+from onetwo_like.errors import CacheError, UnstorableError, UsageError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -375,6 +376,34 @@ def test_a_result_or_an_event_that_cannot_be_kept_is_an_error_that_names_it(fold
 
     with pytest.raises(UnstorableError, match="Opaque"):
         ot.run(ot.Workflow(one)(Start()), checkpoint=folder)
+
+
+def test_what_a_thread_sent_and_cannot_be_restored_is_the_error_of_the_run(folder):
+    followed = threading.Event()
+
+    def app(kind: type, breaks: bool) -> ot.Workflow:
+        @ot.step(thread=True)
+        def one(event: Start) -> Item | None:
+            ot.send(Item(1))
+            if breaks:
+                followed.wait(10)
+                raise Broken
+
+        async def two(event: Item) -> kind:
+            return kind()
+
+        async def three(event: kind) -> ot.Stop | None:
+            followed.set()
+            return None if breaks else ot.Stop()
+
+        return ot.Workflow(one, two, three)
+
+    before = dataclasses.make_dataclass("Passed", [("old", int, 0)], frozen=True)
+    after = dataclasses.make_dataclass("Passed", [("new", int, 0)], frozen=True)
+    with pytest.raises(Broken):
+        ot.run(app(before, True)(Start()), checkpoint=folder)
+    with pytest.raises(CacheError, match="the class has changed"):
+        ot.run(app(after, False)(Start()), checkpoint=folder)
 
 
 def test_a_result_of_a_class_is_restored_where_the_annotation_names_it(folder):
