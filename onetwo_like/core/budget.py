@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 import weakref
 from typing import Protocol, Self
 
-from onetwo_like.core.registry import Binding, Scope, put_back, scope_in_force
+from onetwo_like.core.registry import Binding, enter_block, leave_block, scope_in_force
 from onetwo_like.core.request import Reply, Request
 from onetwo_like.errors import BudgetExceeded, OneTwoError, UsageError
 
@@ -68,16 +67,15 @@ class Budget:
         self.calls = 0
         self._untold: str | None = None
         self._lock = threading.Lock()
-        self._tokens: list[contextvars.Token[Scope]] = []
 
     def __enter__(self) -> Self:
         scope = scope_in_force.get()
         within = self if scope.budget is None else _Both(self, scope.budget)
-        self._tokens.append(scope_in_force.set(scope.but(budget=within)))
+        enter_block(self, scope.but(budget=within))
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        put_back(self._tokens.pop())
+        leave_block(self)
 
     def charge_start(self) -> None:
         """Counts a call that is about to be made; BudgetExceeded if there is nothing left for it."""

@@ -243,6 +243,27 @@ def put_back(token: contextvars.Token[Scope]) -> None:
         return
 
 
+# The blocks open here, outermost first: whose, and how to end each. Kept by context and not by the object,
+# because one object may be entered in several threads or tasks at once, which leave it in any order.
+_open_blocks: contextvars.ContextVar[tuple[tuple[object, contextvars.Token[Scope]], ...]]
+_open_blocks = contextvars.ContextVar("onetwo-like blocks", default=())
+
+
+def enter_block(owner: object, scope: Scope) -> None:
+    """Puts a scope in force until `leave_block(owner)` is called in the same thread or task."""
+    _open_blocks.set((*_open_blocks.get(), (owner, scope_in_force.set(scope))))
+
+
+def leave_block(owner: object) -> None:
+    """Ends the innermost block that the owner has entered here."""
+    blocks = _open_blocks.get()
+    for place in reversed(range(len(blocks))):
+        if blocks[place][0] is owner:
+            _open_blocks.set(blocks[:place])
+            put_back(blocks[place][1])
+            return
+
+
 class RegistryContext:
     """A block in which changes to the registry stay: it starts from the one in force, or the one given.
 

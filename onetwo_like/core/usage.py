@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextvars
 import threading
 from typing import Self
 
-from onetwo_like.core.registry import Scope, put_back, scope_in_force
+from onetwo_like.core.registry import enter_block, leave_block, scope_in_force
 from onetwo_like.core.request import Handler, Reply, Request
 
 
@@ -61,16 +60,15 @@ class usage:
         self.paid = Ledger()
         self._outer: usage | None = None
         self._lock = threading.Lock()
-        self._tokens: list[contextvars.Token[Scope]] = []
 
     def __enter__(self) -> Self:
         scope = scope_in_force.get()
         self._outer = scope.usage
-        self._tokens.append(scope_in_force.set(scope.but(usage=self)))
+        enter_block(self, scope.but(usage=self))
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        put_back(self._tokens.pop())
+        leave_block(self)
 
     def add(self, reply: Reply) -> None:
         """Adds a call that was answered so, here and in the blocks around."""

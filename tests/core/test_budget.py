@@ -84,6 +84,32 @@ class TestBounds:
             thread.join()
         assert len(asked) == 60
 
+    def test_of_two_tasks_in_it_each_leaves_it_for_itself(self):
+        budget = ot.Budget(calls=9)
+
+        async def both():
+            first_is_in, second_is_in, first_is_out = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+            async def first():
+                with budget:
+                    first_is_in.set()
+                    await second_is_in.wait()
+                await questions(1)[0]
+                first_is_out.set()
+
+            async def second():
+                await first_is_in.wait()
+                with budget:
+                    second_is_in.set()
+                    await first_is_out.wait()
+                    await questions(1)[0]
+                await questions(1)[0]
+
+            await asyncio.gather(first(), second())
+
+        asyncio.run(both())
+        assert budget.calls == 1  # the one that was made inside
+
     def test_inside_an_executable_it_bounds_what_is_awaited_there(self, asked):
         @ot.make_executable
         async def frugal():
