@@ -299,6 +299,10 @@ def stream(
     2
     """
     require_executable(e, "ot.stream")
+    try:
+        isinstance(None, object if only is None else only)
+    except TypeError:
+        raise UsageError(f"ot.stream takes only as a class or a tuple of classes, not {only!r:.80}") from None
     if not isinstance(buffer, int) or isinstance(buffer, bool) or buffer < 1:
         raise UsageError(f"ot.stream takes buffer as a number of events, at least 1, not {buffer!r}")
     return Stream(e, only, buffer, None if checkpoint is None else Checkpoint(checkpoint))

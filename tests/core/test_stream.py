@@ -321,6 +321,11 @@ class TestReaders:
             assert values(a) == [0, 1, 2]
             assert values(b) == [0, 1, 2, 3, 4]
 
+    @pytest.mark.parametrize("wrong", [0, "TextDelta", [ot.TextDelta], (ot.TextDelta, 1), ot.TextDelta("x")])
+    def test_a_filter_that_is_no_class_is_refused_where_it_is_written(self, wrong):
+        with pytest.raises(UsageError, match="a class or a tuple of classes"):
+            ot.stream(count(1), only=wrong)
+
     @pytest.mark.parametrize("wrong", [0, -1, None, 1.5, True])
     def test_a_wrong_buffer_is_refused(self, wrong):
         with pytest.raises(UsageError, match="buffer as a number of events"):
