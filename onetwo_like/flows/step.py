@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import itertools
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -167,6 +168,17 @@ class Slot:
         return f"{self.step.name}({self.name}: {f'list[{types}]' if self.listed else types})"
 
 
+def _refuse_twice(slots: list[Slot]) -> None:
+    """Refuses a join in which one event would fill two parameters, and so be joined with itself."""
+    for one, other in itertools.combinations([slot for slot in slots if not slot.listed], 2):
+        for kind in one.types:
+            if any(issubclass(kind, each) or issubclass(each, kind) for each in other.types):
+                raise UsageError(
+                    f"takes {kind.__name__} both as {one.name} and as {other.name}, so that one event would be "
+                    f"both; take a list[{kind.__name__}], or give each a type of its own"
+                )
+
+
 class Step:
     """A function as a step: its `name`, the types it `accepts` and `sends`, and how it runs.
 
@@ -244,6 +256,7 @@ class Step:
         if "return" not in hints:
             raise UsageError("has no return annotation: which events does it send?")
         self._read_return(hints["return"])
+        _refuse_twice(slots)
 
     def _read_state(self, annotation: object) -> None:
         if not isinstance(annotation, type):

@@ -186,6 +186,20 @@ def test_a_step_without_annotations_is_named_with_what_is_missing():
     assert mistakes(workflow, A()) == found
 
 
+def test_a_join_that_would_take_one_event_twice_is_refused():
+    async def fan(event: A) -> list[B]:
+        return [B(), B()]
+
+    async def compare(left: B, right: B) -> ot.Stop:
+        return ot.Stop()
+
+    async def base(either: A | B, sub: SubA) -> ot.Stop:
+        return ot.Stop()
+
+    assert "compare takes B both as left and as right" in mistakes(ot.Workflow(fan, compare), A())
+    assert "base takes A both as either and as sub" in mistakes(ot.Workflow(fan, base))
+
+
 def test_all_mistakes_are_named_at_once():
     async def lost(event: A) -> C:
         return C()
