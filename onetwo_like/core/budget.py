@@ -17,6 +17,7 @@ class Spending(Protocol):
     def charge_start(self) -> None: ...
     def take_back(self) -> None: ...
     def charge(self, reply: Reply) -> None: ...
+    def includes(self, budget: Budget) -> bool: ...
 
 
 class Budget:
@@ -70,7 +71,13 @@ class Budget:
 
     def __enter__(self) -> Self:
         scope = scope_in_force.get()
-        within = self if scope.budget is None else _Both(self, scope.budget)
+        around = scope.budget
+        if around is None:
+            within: Spending = self
+        elif around.includes(self):  # a call counts once, however often the budget was entered
+            within = around
+        else:
+            within = _Both(self, around)
         enter_block(self, scope.but(budget=within))
         return self
 
@@ -113,6 +120,10 @@ class Budget:
             elif "tokens" in self.limits:
                 self._untold = "tokens"
 
+    def includes(self, budget: Budget) -> bool:
+        """Whether what is charged here is charged to that budget."""
+        return budget is self
+
     def __repr__(self) -> str:
         spent = ", ".join(
             f"{_amount(n, getattr(self, n))} of {_amount(n, limit)}" for n, limit in self.limits.items()
@@ -146,6 +157,9 @@ class _Both:
     def charge(self, reply: Reply) -> None:
         self._outer.charge(reply)
         self._inner.charge(reply)
+
+    def includes(self, budget: Budget) -> bool:
+        return self._inner.includes(budget) or self._outer.includes(budget)
 
 
 # The same binding each time, so that a cache knows it again.

@@ -70,6 +70,11 @@ class TestBounds:
                 ot.run(questions(1)[0])
         assert (outer.calls, inner.calls) == (1, 1)
 
+    def test_within_itself_a_call_counts_once(self):
+        with ot.Budget(calls=9) as budget, ot.Budget(calls=9) as other, budget:
+            ot.run(questions(1)[0])
+        assert (budget.calls, other.calls) == (1, 1)
+
     def test_threads_share_it(self, asked):
         def work():
             with budget, contextlib.suppress(BudgetExceeded):
