@@ -63,8 +63,14 @@ class usage:
 
     def __enter__(self) -> Self:
         scope = scope_in_force.get()
-        self._outer = scope.usage
-        enter_block(self, scope.but(usage=self))
+        around = scope.usage
+        while around is not None and around is not self:
+            around = around._outer
+        if around is None:
+            self._outer = scope.usage
+            scope = scope.but(usage=self)
+        # Within itself it changes nothing: a call is added once, however often the block was entered.
+        enter_block(self, scope)
         return self
 
     def __exit__(self, *_exc: object) -> None:

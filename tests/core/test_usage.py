@@ -110,3 +110,11 @@ def test_threads_share_it():
         for thread in threads:
             thread.join()
     assert u.paid.calls == 200
+
+
+def test_within_itself_a_call_is_added_once():
+    with ot.RegistryContext():
+        llm.generate_text.configure(lambda prompt: ot.Reply(prompt, usage=ot.Usage(3, 2, cost=0.5)))
+        with ot.usage() as u, ot.usage() as other, u:
+            ot.run(llm.generate_text("q"))
+    assert (u.paid.calls, other.paid.calls) == (1, 1)
