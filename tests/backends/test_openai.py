@@ -19,6 +19,7 @@ from onetwo_like.backends import OpenAI
 from onetwo_like.builtins import llm
 from onetwo_like.errors import (
     AuthenticationError,
+    BudgetExceeded,
     InvalidRequestError,
     MalformedReplyError,
     MissingExtraError,
@@ -224,6 +225,21 @@ def test_a_server_that_does_not_stream_answers_in_one_piece(server, backend):
     server.fail("ignores_stream")
     with ot.stream(llm.generate_text("Hello"), only=ot.TextDelta) as events:
         assert [event.text for event in events] == ["You said: Hello"]
+
+
+# What it costs
+
+
+@pytest.mark.parametrize("watched", [False, True])
+def test_dollars_bound_what_a_model_with_a_list_price_is_asked(server, watched):
+    with ot.RegistryContext():
+        OpenAI("gpt-4o-mini", base_url=server.base_url, api_key="none", retries=0).register()
+        questions = ot.parallel(*[llm.generate_text(f"q{i}") for i in range(4)], max_concurrency=1)
+        with ot.Budget(usd=1e-9) as budget, pytest.raises(BudgetExceeded) as caught:
+            ot.run(questions, on_event=[].append if watched else None)
+    assert [outcome.ok for outcome in caught.value.outcomes] == [True, False, False, False]
+    assert len(server.bodies()) == 1
+    assert 0 < budget.usd < 0.001
 
 
 # Several answers
