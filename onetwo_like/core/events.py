@@ -17,7 +17,7 @@ class Event:
     """Base of everything that the library emits; your own events may derive from it or not."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RunEvent(Event):
     """Base of the library's events: `.span` says where, `.time` (epoch seconds) when."""
 
@@ -35,27 +35,43 @@ class RunEvent(Event):
         """The sample that this belongs to."""
         return self.origin.sample_path if self.origin is not None else ()
 
+    # Written once: a dataclass would compile these anew for each of a dozen classes whenever the package is imported.
 
-@dataclasses.dataclass(frozen=True, slots=True)
+    def __repr__(self) -> str:
+        shown = [f"{f.name}={getattr(self, f.name)!r}" for f in dataclasses.fields(self) if f.repr]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(
+            getattr(self, f.name) == getattr(other, f.name) for f in dataclasses.fields(self) if f.compare
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), *[getattr(self, f.name) for f in dataclasses.fields(self) if f.compare]))
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RunStarted(RunEvent):
     """A run has begun."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RunFinished(RunEvent):
     """A run has ended; `error` is None if it has a value."""
 
     error: BaseException | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CallStarted(RunEvent):
     """What is bound to a built-in is about to be asked; a derived one has the events of what it asks."""
 
     operation: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CallFinished(RunEvent):
     """A built-in was answered, or failed with `error`."""
 
@@ -64,7 +80,7 @@ class CallFinished(RunEvent):
     error: BaseException | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TextDelta(RunEvent):
     """A piece of a text that a model is writing; provisional until the call has ended."""
 
@@ -85,14 +101,14 @@ class _Writing(RunEvent):
         self.replayed = replayed  # type: ignore[misc]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CacheHit(RunEvent):
     """A call was answered from the cache, under this key."""
 
     key: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Retrying(RunEvent):
     """Attempt number `attempt` (from 2) is about to start, because of `error`; voids earlier deltas."""
 
@@ -101,21 +117,21 @@ class Retrying(RunEvent):
     wait_s: float = 0.0
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Paced(RunEvent):
     """A call has waited `wait_s` seconds for the rate limit, or for a place among those under way."""
 
     wait_s: float
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StepStarted(RunEvent):
     """A step of a flow or a workflow has begun."""
 
     step: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StepFinished(RunEvent):
     """A step of a flow or a workflow has ended with `output`, or failed with `error`."""
 
@@ -124,7 +140,7 @@ class StepFinished(RunEvent):
     error: BaseException | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Progress(RunEvent):
     """The outermost `parallel` has finished `done` of its items; `total` is None while it is not known."""
 
@@ -132,14 +148,14 @@ class Progress(RunEvent):
     total: int | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Update(RunEvent):
     """An async generator made by `make_executable` has yielded this value."""
 
     value: Any
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ItemFinished(RunEvent):
     """Item `index` of a `parallel` has ended with this `ot.Outcome`."""
 
@@ -147,7 +163,7 @@ class ItemFinished(RunEvent):
     outcome: Any
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Dropped(RunEvent):
     """A consumer fell behind by more than the buffer holds: `count` events are missing here."""
 
