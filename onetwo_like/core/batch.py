@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import functools
+import time
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterator, Sized
 from typing import Any
 
@@ -34,6 +35,9 @@ from onetwo_like.errors import (
 
 # Where the result of an item will be: None may be one.
 _NOTHING = object()
+
+# How long after the deadline a lazy source is asked for the items that were never started.
+REST_PATIENCE_S = 0.25
 
 
 class Once:
@@ -290,10 +294,13 @@ class Batch:
                 self._note(index, self._not_finished(), failed=True)
 
     async def _take_the_rest(self) -> None:
-        """Notes the items that were never started."""
+        """Notes the items that were never started, as far as they are there at once."""
         if self.items is None or isinstance(self.source, Endless):
             return  # nobody knows what more there would have been
+        patience_over = time.perf_counter() + REST_PATIENCE_S
         for _item in self.items:
+            if time.perf_counter() > patience_over and not isinstance(self.source, Sized):
+                return  # a generator may be slow, or have no end, and the time is up
             if self.collect:
                 self.results.append(_NOTHING)
             if self.spent is None:

@@ -744,3 +744,26 @@ def test_it_runs_from_many_threads_at_once():
     for t in threads:
         t.join()
     assert results == {n * 100: [n * 100 + i for i in range(50)] for n in range(8)}
+
+
+def test_a_source_without_end_does_not_outlive_the_deadline():
+    @ot.make_executable
+    async def never():
+        await asyncio.Event().wait()
+
+    def endless():
+        while True:
+            yield never()
+
+    batch = ot.parallel(endless(), max_concurrency=2, timeout=0.01, on_error="keep")
+    outcomes = ot.run(batch)
+    assert {outcome.status for outcome in outcomes} == {"timeout"}
+
+
+def test_what_is_sized_has_an_outcome_for_every_item_however_many():
+    @ot.make_executable
+    async def never():
+        await asyncio.Event().wait()
+
+    items = [never() for _ in range(5_000)]
+    assert len(ot.run(ot.parallel(*items, max_concurrency=2, timeout=0.01, on_error="keep"))) == 5_000
