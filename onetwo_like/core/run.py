@@ -213,6 +213,11 @@ class Run:
         """Whether the program has ended, one way or another."""
         return self._ended.is_set()
 
+    @property
+    def task(self) -> asyncio.Task[Any] | None:
+        """The task of the program, once the loop has begun it."""
+        return self._task
+
     def cancel(self) -> None:
         """Asks the program to stop."""
         self._loop.call_soon_threadsafe(self._cancel)

@@ -10,9 +10,10 @@ from typing import Any, Generic, TypeVar
 
 from onetwo_like.core.checkpoint import Checkpoint
 from onetwo_like.core.evaluation import PATIENCE_S, Escaped, stop
-from onetwo_like.core.events import Dropped
+from onetwo_like.core.events import Dropped, Watch
 from onetwo_like.core.executable import Executable, require_executable
 from onetwo_like.core.inbox import Inbox
+from onetwo_like.core.progress import print_step
 from onetwo_like.core.registry import Scope, scope_in_force
 from onetwo_like.core.run import (
     INTERRUPT_PATIENCE_S,
@@ -22,6 +23,7 @@ from onetwo_like.core.run import (
     supervised,
     watched_scope,
 )
+from onetwo_like.core.trace import Span
 from onetwo_like.errors import RunCancelled, UsageError
 
 T = TypeVar("T")
@@ -96,8 +98,13 @@ class Stream(Generic[T]):
         only: type | tuple[type, ...] | None,
         buffer: int,
         checkpoint: Checkpoint | None = None,
+        sinks: tuple[Callable[[Any], None], ...] = (),
+        tracing: bool = False,
     ) -> None:
         self._e = e
+        self._sinks = sinks
+        self._tracing = tracing
+        self._root: Span | None = None
         self._checkpoint = checkpoint
         self._inbox = Inbox()
         self._wanted: Any = object if only is None else (only, Dropped)
@@ -143,6 +150,13 @@ class Stream(Generic[T]):
             more = threading.Event()
             if self._log.when_more(position, more.set):
                 more.wait()
+
+    @property
+    def trace(self) -> Span:
+        """The tree of spans so far, of a stream with `enable_tracing=True`."""
+        if not self._tracing or self._root is None:
+            raise UsageError("there is no trace: write `with ot.stream(e, enable_tracing=True) as events:`")
+        return self._root
 
     @property
     def result(self) -> T:
@@ -223,10 +237,18 @@ class Stream(Generic[T]):
         self._inbox.send(event)
 
     def _scope(self) -> Scope:
-        scope, _ = watched_scope(scope_in_force.get(), self._log.append, False)
+        scope, self._root = watched_scope(scope_in_force.get(), self._log.append, self._tracing)
+        for sink in self._sinks:
+            scope = scope.but(watch=Watch(sink, False, scope.watch))
         return scope.but(inbox=self._inbox, checkpoint=self._checkpoint or scope.checkpoint)
 
     def _ended(self) -> None:
+        task = self._task if self._run is None else self._run.task
+        if self._root is not None and self._root.parent is None and task is not None:
+            try:
+                self._root.finish(_value(task))
+            except BaseException as error:  # noqa: BLE001  (whatever ended the run; it is raised where it is read)
+                self._root.finish(error=error)
         if self._checkpoint is not None:
             self._checkpoint.close()
         self._log.end()
@@ -278,6 +300,9 @@ def stream(
     only: type | tuple[type, ...] | None = None,
     buffer: int = 100_000,
     checkpoint: Folder | None = None,
+    enable_tracing: bool = False,
+    on_event: Callable[[Any], None] | None = None,
+    verbose: bool = False,
 ) -> Stream[T]:
     """Executes a program and gives its events while it runs, then its value as `.result`.
 
@@ -285,7 +310,8 @@ def stream(
     block early cancels the run. Any number of readers see every event in emission order, each
     from the oldest one kept; `only` filters by class. A slow reader never holds up the run: one
     that falls more than `buffer` events behind loses the oldest, and sees one `Dropped(count)`.
-    `.send(event)` answers an `ot.receive`, from any thread; `checkpoint` is as for `ot.run`.
+    `.send(event)` answers an `ot.receive`, from any thread. `checkpoint`, `on_event` and `verbose` are as
+    for `ot.run`; with `enable_tracing=True` the tree of spans is `.trace`.
 
     >>> from onetwo_like import ot
     >>> @ot.make_executable
@@ -305,4 +331,8 @@ def stream(
         raise UsageError(f"ot.stream takes only as a class or a tuple of classes, not {only!r:.80}") from None
     if not isinstance(buffer, int) or isinstance(buffer, bool) or buffer < 1:
         raise UsageError(f"ot.stream takes buffer as a number of events, at least 1, not {buffer!r}")
-    return Stream(e, only, buffer, None if checkpoint is None else Checkpoint(checkpoint))
+    if on_event is not None and not callable(on_event):
+        raise UsageError(f"ot.stream takes on_event as a function of the event, not {on_event!r:.60}")
+    sinks = (*([on_event] if on_event is not None else []), *([print_step] if verbose else []))
+    kept = None if checkpoint is None else Checkpoint(checkpoint)
+    return Stream(e, only, buffer, kept, sinks, enable_tracing)

@@ -483,3 +483,37 @@ class TestNested:
 def test_a_stream_of_a_hundred_thousand_events_is_read_as_it_comes():
     with ot.stream(count(100_000), only=ot.Update, buffer=200_000) as events:
         assert [e.value for e in itertools.islice(events, 100_000)] == list(range(100_000))
+
+
+@ot.make_executable
+async def _double(x: int) -> int:
+    return 2 * x
+
+
+def test_a_stream_takes_the_options_of_a_run(capsys):
+    seen: list[object] = []
+    with ot.stream(_double(_double(1)), enable_tracing=True, on_event=seen.append) as events:
+        read = list(events)
+    assert events.result == 4
+    assert seen == read
+    assert [span.name for span in events.trace.walk()] == ["", "_double", "_double"]
+    assert events.trace.output == 4
+    with pytest.raises(UsageError, match="enable_tracing=True"), ot.stream(_double(1)) as plain:
+        _ = plain.trace
+    with ot.stream(ot.Flow(twice=_double)(x=3), verbose=True) as told:
+        assert told.result == {"twice": 6}
+    assert "twice" in capsys.readouterr().out
+
+
+def test_the_trace_of_an_async_stream_tells_of_a_failure():
+    @ot.make_executable
+    async def failing() -> None:
+        raise ValueError("no")
+
+    async def main() -> None:
+        async with ot.stream(failing(), enable_tracing=True) as events:
+            with pytest.raises(ValueError, match="no"):
+                await events
+        assert isinstance(events.trace.error, ValueError)
+
+    asyncio.run(main())
