@@ -291,6 +291,17 @@ class TestReaders:
 
         assert asyncio.run(main()) == [list(range(100))] * 4
 
+    def test_who_comes_when_it_is_over_sees_every_event_too(self):
+        async def main():
+            async with ot.stream(count(2_000)) as events:
+                await events
+                return await values_async(events)
+
+        with ot.stream(count(2_000)) as events:
+            assert events.result == 1_999
+            assert values(events) == list(range(2_000))
+        assert asyncio.run(main()) == list(range(2_000))
+
     def test_a_run_started_plainly_can_be_read_by_coroutines(self):
         async def read(events):
             return await values_async(events), await events
