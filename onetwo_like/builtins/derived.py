@@ -47,7 +47,8 @@ def _follows(operation: Operation[..., Any], source: Operation[..., Any]) -> Cal
 @_follows(llm.generate_text, llm.chat)
 async def text_from_chat(prompt: str | ChunkList, **options: Any) -> Reply:
     """The prompt is the user's only message."""
-    return (await llm.chat(prompt, include_details=True, **options))[1]
+    _, reply = await llm.chat(prompt, include_details=True, **options)
+    return _reply(reply.value, [reply])
 
 
 @_follows(llm.chat, llm.generate_text)
@@ -68,7 +69,8 @@ async def chat_from_text(
 @_follows(llm.instruct, llm.chat)
 async def instruct_from_chat(prompt: str | ChunkList, **options: Any) -> Reply:
     """The instruction is the user's only message."""
-    return (await llm.chat(prompt, include_details=True, **options))[1]
+    _, reply = await llm.chat(prompt, include_details=True, **options)
+    return _reply(reply.value, [reply])
 
 
 @_follows(llm.generate_texts, llm.generate_text)
@@ -96,7 +98,7 @@ async def object_from_chat(
     """The question ends with the form of the answer; the model is shown what is wrong with its answer."""
     from onetwo_like.builtins.objects import instruction, parse, repair_message, type_name
 
-    conversation = _with_request(as_messages(prompt), instruction(cls))
+    conversation = with_request(as_messages(prompt), instruction(cls))
     replies: list[Reply] = []
     while True:
         text, reply = await llm.chat(conversation, include_details=True, **options)
@@ -206,7 +208,7 @@ def _one_of(options: tuple[str, ...]) -> Any:
     return literal[options]
 
 
-def _with_request(messages: tuple[Message, ...], request: str) -> tuple[Message, ...]:
+def with_request(messages: tuple[Message, ...], request: str) -> tuple[Message, ...]:
     """The conversation, in which the user's last message ends with the request."""
     *before, last = messages
     if last.role != "user":
