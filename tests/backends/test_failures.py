@@ -27,8 +27,8 @@ from onetwo_like.errors import (
     RateLimitedError,
 )
 from onetwo_like.testing import FakeClock
-from tests.servers.http_server import Fault, status
 from tests.backends.providers import KEY, PROVIDERS, each_provider
+from tests.servers.http_server import Fault, status
 
 
 @pytest.fixture
