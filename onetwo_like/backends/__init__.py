@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from onetwo_like.backends.anthropic import Anthropic
     from onetwo_like.backends.base import Backend
     from onetwo_like.backends.batched import Batched
     from onetwo_like.backends.ngram import NGram
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from onetwo_like.backends.scripted import Scripted
 
 _LATE = {
+    "Anthropic": "onetwo_like.backends.anthropic",
     "Backend": "onetwo_like.backends.base",
     "Batched": "onetwo_like.backends.batched",
     "Fallback": "onetwo_like.backends.routers",
@@ -22,7 +24,7 @@ _LATE = {
     "Scripted": "onetwo_like.backends.scripted",
 }
 
-__all__ = ["Backend", "Batched", "Fallback", "NGram", "OpenAI", "RoundRobin", "Scripted"]
+__all__ = ["Anthropic", "Backend", "Batched", "Fallback", "NGram", "OpenAI", "RoundRobin", "Scripted"]
 
 
 def __getattr__(name: str) -> Any:
