@@ -1,18 +1,82 @@
 """How is the site built? `python -m sphinx -W -b html docs docs/_build`, with no network."""
 
-from onetwo_like import __version__
+import inspect
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.errors import PycodeError
+from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.typing import stringify_annotation
+
+from onetwo_like import __version__, ot
+from onetwo_like.core.operation import Operation
+from onetwo_like.core.signature import without_types
 
 project = "onetwo-like"
 author = "the onetwo-like authors"
 version = release = __version__
 
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
-nitpicky = True  # a reference to nothing is an error
+nitpicky = True  # a reference to nothing is an error,
+nitpick_ignore_regex = [
+    ("py:.*", ".*")
+]  # but types in signatures link only where there is something to link to
 
 myst_heading_anchors = 3  # links such as caching.md#replay
 
-html_theme = "alabaster"  # comes with Sphinx: nothing to fetch, and no script from elsewhere
+# The reference is made of docstrings, in which `code` is written as in Markdown.
+default_role = "code"
+add_module_names = False
+autodoc_typehints_format = "short"
+python_maximum_signature_line_length = 180
+python_use_unqualified_type_names = True
+toc_object_entries_show_parents = "hide"
+
+html_theme = "furo"  # its fonts are the system's, and its scripts its own: nothing is fetched
 html_title = f"onetwo-like {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
-html_theme_options = {"description": "Programs that talk to models, as values."}
+html_show_copyright = False
+
+# What a program is given, and does not make.
+_GIVEN = {"Executable", "Registry", "Plan", "Span", "Stream", "Report", "Entry", "Composable", "Operation"}
+
+
+def _signature(
+    _app: Sphinx, _what: str, _name: str, value: Any, _options: object, arguments: str, returns: str
+) -> tuple[str, str] | None:
+    """One readable signature for each name, in place of that of Python."""
+    if isinstance(value, Operation):
+        return str(
+            without_types(value.__signature__)
+        ), f"Executable[{stringify_annotation(value.returns, 'smart')}]"
+    if isinstance(value, type) and arguments:
+        inherited = issubclass(value, Exception) and "__init__" not in vars(value)
+        if inherited or value.__name__ in _GIVEN:
+            return "", ""
+    if isinstance(value, type) and issubclass(value, ot.Event):
+        return arguments.split(", *, origin:")[0].split("*, origin:")[0].rstrip(")") + ")", ""
+    try:  # overloads are for type checkers
+        analyzer = ModuleAnalyzer.for_module(inspect.unwrap(value).__module__)
+        analyzer.analyze()
+        overloaded = analyzer.overloads.pop(value.__qualname__, None)
+    except (AttributeError, PycodeError):
+        return None
+    return (
+        (arguments, "" if returns.endswith("Any") and "[" not in returns else returns) if overloaded else None
+    )
+
+
+def _docstring(
+    _app: Sphinx, what: str, _name: str, _value: object, _options: object, lines: list[str]
+) -> None:
+    """Without those of modules, which are for readers of the code: a page says what is on it."""
+    if what == "module":
+        lines.clear()
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("autodoc-process-docstring", _docstring)
+    app.connect("autodoc-process-signature", _signature)
