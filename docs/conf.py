@@ -1,14 +1,20 @@
 """How is the site built? `python -m sphinx -W -b html docs docs/_build`, with no network."""
 
+import argparse
 import inspect
+import os
+from collections.abc import Iterator
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import PycodeError
 from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import stringify_annotation
 
 from onetwo_like import __version__, ot
+from onetwo_like.cli import parser
 from onetwo_like.core.operation import Operation
 from onetwo_like.core.signature import without_types
 
@@ -77,6 +83,30 @@ def _docstring(
         lines.clear()
 
 
+def _commands(of: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """All commands below a parser, each before its own."""
+    for action in of._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for below in action.choices.values():
+                yield below
+                yield from _commands(below)
+
+
+class CommandLine(SphinxDirective):
+    """What each command says with --help."""
+
+    def run(self) -> list[nodes.Node]:
+        os.environ["COLUMNS"] = "90"
+        found: list[nodes.Node] = []
+        for command in _commands(parser()):
+            section = nodes.section(ids=[nodes.make_id(command.prog)])
+            section += nodes.title(text=command.prog)
+            section += nodes.literal_block(text=command.format_help(), language="text")
+            found.append(section)
+        return found
+
+
 def setup(app: Sphinx) -> None:
+    app.add_directive("command-line", CommandLine)
     app.connect("autodoc-process-docstring", _docstring)
     app.connect("autodoc-process-signature", _signature)
