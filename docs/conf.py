@@ -3,6 +3,7 @@
 import argparse
 import inspect
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,26 +54,25 @@ _GIVEN = {"Executable", "Registry", "Plan", "Span", "Stream", "Report", "Entry",
 def _signature(
     _app: Sphinx, _what: str, _name: str, value: Any, _options: object, arguments: str, returns: str
 ) -> tuple[str, str] | None:
-    """One readable signature for each name, in place of that of Python."""
+    """One readable signature for each name, in place of those of Python."""
     if isinstance(value, Operation):
-        return str(
-            without_types(value.__signature__)
-        ), f"Executable[{stringify_annotation(value.returns, 'smart')}]"
-    if isinstance(value, type) and arguments:
-        inherited = issubclass(value, Exception) and "__init__" not in vars(value)
-        if inherited or value.__name__ in _GIVEN:
+        value_type = stringify_annotation(value.returns, "smart")
+        return str(without_types(value.__signature__)), f"Executable[{value_type}]"
+    if not arguments:
+        return None
+    if isinstance(value, type):
+        if value.__name__ in _GIVEN or (issubclass(value, Exception) and "__init__" not in vars(value)):
             return "", ""
-    if isinstance(value, type) and issubclass(value, ot.Event):
-        return arguments.split(", *, origin:")[0].split("*, origin:")[0].rstrip(")") + ")", ""
+        if issubclass(value, ot.Event):
+            return re.sub(r"(, )?\*, origin:.*\)", ")", arguments), ""
     try:  # overloads are for type checkers
         analyzer = ModuleAnalyzer.for_module(inspect.unwrap(value).__module__)
         analyzer.analyze()
-        overloaded = analyzer.overloads.pop(value.__qualname__, None)
+        if analyzer.overloads.pop(value.__qualname__, None) and returns in ("Any", "~typing.Any"):
+            returns = ""  # the overloads say more
     except (AttributeError, PycodeError):
-        return None
-    return (
-        (arguments, "" if returns.endswith("Any") and "[" not in returns else returns) if overloaded else None
-    )
+        pass
+    return re.sub(r"<class '(\w+)'>", r"\1", arguments), returns or ""
 
 
 def _docstring(
