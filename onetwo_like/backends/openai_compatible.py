@@ -18,6 +18,8 @@ from onetwo_like.backends.openai_texts import SCORES, score_of
 from onetwo_like.backends.stainless import Api
 from onetwo_like.builtins import objects
 from onetwo_like.core.content import ChunkList, as_messages, text_of
+from onetwo_like.core.executable import Executable
+from onetwo_like.core.function import make_executable
 from onetwo_like.core.operation import Operation, operations
 from onetwo_like.core.request import Reply, Request
 from onetwo_like.errors import (
@@ -90,9 +92,9 @@ class Compatible(OpenAI):
         self._given = capabilities or Capabilities()
         self._asking: PerLoop[asyncio.Lock] = PerLoop(asyncio.Lock)
 
-    async def capabilities(self) -> Capabilities:
+    def capabilities(self) -> Executable[Capabilities]:
         """What the server can do, all of it found out."""
-        return Capabilities(await self._form(), await self._scores(), await self._tokens())
+        return _capabilities(self)
 
     # The built-ins
 
@@ -216,6 +218,11 @@ class Compatible(OpenAI):
 
     def __repr__(self) -> str:
         return f"OpenAI.compatible({self.endpoint!r}, {self.model!r})"
+
+
+@make_executable(name="capabilities")
+async def _capabilities(backend: Compatible) -> Capabilities:
+    return Capabilities(await backend._form(), await backend._scores(), await backend._tokens())
 
 
 # Ways to show tokens
