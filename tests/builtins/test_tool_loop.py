@@ -167,7 +167,10 @@ def test_each_tool_call_is_a_span():
     _, trace = ot.run(llm.run_tools("How is it?", [weather]), enable_tracing=True)
     spans = [span for span in trace.walk() if span.name == "weather"]
     assert [span.output for span in spans] == ["sunny in Nice for 1", "sunny in Lima for 1"]
-    assert [span.inputs for span in spans] == [{"arguments": {"city": "Nice"}}, {"arguments": {"city": "Lima"}}]
+    assert [span.inputs for span in spans] == [
+        {"arguments": {"city": "Nice"}},
+        {"arguments": {"city": "Lima"}},
+    ]
 
 
 def test_a_run_with_tools_replays_without_a_call_to_the_model(tmp_path):
