@@ -17,6 +17,7 @@ from onetwo_like.backends.openai import OpenAI
 from onetwo_like.backends.openai_texts import SCORES, score_of
 from onetwo_like.backends.stainless import Api
 from onetwo_like.builtins import objects
+from onetwo_like.builtins.derived import by_score, one_of, ranked, ranking
 from onetwo_like.core.content import ChunkList, as_messages, text_of
 from onetwo_like.core.executable import Executable
 from onetwo_like.core.function import make_executable
@@ -110,9 +111,16 @@ class Compatible(OpenAI):
         """The option with the highest score, or where the server does not score the one that it names."""
         if await self._scores():
             reply = await self.score_text(prompt, options, request=request)
-            return reply._replace(value=options[reply.value.index(max(reply.value))])
-        one_of: Any = Literal
-        return await self.generate_object(prompt, one_of[options], request=request)
+            return reply._replace(value=by_score(reply.value, options)[0])
+        return await self.generate_object(prompt, one_of(options), request=request)
+
+    async def rank(self, prompt: str | ChunkList, options: tuple[str, ...], *, request: Request) -> Reply:
+        """The options by falling score, or where the server does not score in the order that it gives."""
+        if await self._scores():
+            reply = await self.score_text(prompt, options, request=request)
+            return reply._replace(value=by_score(reply.value, options))
+        reply = await self.generate_object(*ranking(prompt, options), request=request)
+        return reply._replace(value=ranked(reply.value, options))
 
     async def tokenize(self, text: str, *, request: Request) -> Reply:
         """The server's tokens of a text; a NotBoundError if it does not show them."""
@@ -135,7 +143,7 @@ class Compatible(OpenAI):
     def _served(self) -> dict[str, Operation[..., Any]]:
         served = {**super()._served(), "count_tokens": operations()["count_tokens"]}
         if self.api == "completions":
-            del served["select"]
+            del served["select"], served["rank"]
         return served
 
     # Finding out

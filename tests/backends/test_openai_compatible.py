@@ -12,7 +12,7 @@ from onetwo_like import ot
 from onetwo_like.backends import OpenAI, openai_compatible
 from onetwo_like.backends.openai_compatible import Capabilities, Compatible
 from onetwo_like.builtins import llm
-from onetwo_like.errors import AuthenticationError, NotBoundError, OverloadedError, UsageError
+from onetwo_like.errors import AuthenticationError, NotBoundError, OverloadedError, ParseError, UsageError
 from tests.backends.mocked import Recorder, chat_reply
 
 URL = "http://127.0.0.1:1/v1"
@@ -152,6 +152,17 @@ def test_selecting_goes_by_scores_where_there_are_any():
 def test_selecting_is_an_enumeration_where_there_are_no_scores(abilities):
     Server(*abilities).register()
     assert ot.run(llm.select("Which letter?", ["a", "b"])) == "b"
+
+
+def test_ranking_goes_by_scores_or_by_the_order_that_the_model_gives():
+    Server("scores").register()
+    assert ot.run(llm.rank("The word is", [" abc", " a", " ab"])) == [" a", " ab", " abc"]
+    openai_compatible._found.clear()
+    server = Server("schema")
+    server.register()
+    with pytest.raises(ParseError):
+        ot.run(llm.rank("Which letter?", ["a", "b"]))  # it says "b" alone
+    assert server.recorder.bodies[-1]["messages"][-1]["content"].startswith("Your answer cannot be used")
 
 
 def test_scores_that_a_server_lacks_are_an_error_that_says_what_to_do():
