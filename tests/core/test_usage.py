@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from onetwo_like import ot
-from onetwo_like.backends import Scripted
 from onetwo_like.builtins import llm
+from onetwo_like.testing import Scripted
 
 USED = ot.Usage(10, 5, 2, cost=0.25)
 
