@@ -218,7 +218,6 @@ def test_what_a_model_is_told_of_a_tool_is_part_of_the_key(tmp_path):
         ({"tools": [weather], "on_tool_error": "ignore"}, '"tell" or "raise", not \'ignore\''),
         ({"tools": [weather], "temprature": 1}, "temprature"),
     ],
-    ids=repr,
 )
 def test_what_is_wrong_with_the_arguments_is_said_where_it_is_written(arguments, said):
     with pytest.raises(UsageError, match=said):
