@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI
 
-    from onetwo_like.backends.openai_compatible import Capabilities
+    from onetwo_like.backends.openai_compatible import Capabilities, Compatible
 
 OWN_ENDPOINT = "https://api.openai.com/v1"
 _MOST_TEXTS = 512  # that the API embeds at once
@@ -151,13 +151,13 @@ class OpenAI(ChatModel):
         capabilities: Capabilities | str | None = None,
         api_key: str = "none",
         **settings: Any,
-    ) -> OpenAI:
+    ) -> Compatible:
         """A model behind a server that speaks OpenAI's API: vLLM, llama.cpp, Ollama, LM Studio, OpenRouter, ...
 
         What the server can do beyond chat (objects by schema, scores, tokens) is found out by one to three short
         calls when it is first needed, once per process, or taken from `capabilities`: a
         `onetwo_like.backends.openai_compatible.Capabilities`, or the name of a server that is known. Further
-        settings are those of `OpenAI`. OPENAI_API_KEY is not sent to it.
+        settings are those of `OpenAI`. OPENAI_API_KEY is not sent to it. `.capabilities()` has all of it found out.
 
         >>> OpenAI.compatible("http://127.0.0.1:11434/v1", "llama3.2", capabilities="ollama")
         OpenAI.compatible('http://127.0.0.1:11434/v1', 'llama3.2')

@@ -14,7 +14,6 @@ from onetwo_like.backends.chat_model import (
     arguments_of,
     choice_of,
     refused,
-    thawed,
 )
 from onetwo_like.backends.failures import excerpt
 from onetwo_like.backends.openai_chat import items_of, result_text, url_of
@@ -22,6 +21,7 @@ from onetwo_like.backends.openai_schema import response_format
 from onetwo_like.backends.stainless import Api, count, read_count
 from onetwo_like.core.content import Chunk, Message, Reasoning, ToolCall, ToolResult
 from onetwo_like.core.events import emit_text
+from onetwo_like.core.frozen import thawed
 from onetwo_like.core.request import Usage
 from onetwo_like.errors import (
     ConnectionFailedError,
