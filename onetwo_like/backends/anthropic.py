@@ -112,7 +112,7 @@ class Anthropic(ChatModel):
     ) -> None:
         if objects not in get_args(_Objects):
             raise UsageError(
-                f"Anthropic(objects=...) is {' or '.join(get_args(_Objects))}, not {objects!r:.60}"
+                f"Anthropic(objects=...) is {' or '.join(map(repr, get_args(_Objects)))}, not {objects!r:.60}"
             )
         self.objects: Form = objects
         self._http_client = http_client
@@ -171,7 +171,10 @@ class Anthropic(ChatModel):
 
         http_client = self._http_client
         if http_client is None:
-            http_client = DefaultAsyncHttpxClient(limits=limits(self._max_concurrency), timeout=None)
+            # Redirects are not followed: the key would go with them, to wherever they lead.
+            http_client = DefaultAsyncHttpxClient(
+                limits=limits(self._max_concurrency), timeout=None, follow_redirects=False
+            )
         return AsyncAnthropic(
             api_key=key.reveal(),
             base_url=self.endpoint,

@@ -14,13 +14,13 @@ from onetwo_like.backends.chat_model import (
     arguments_of,
     choice_of,
     refused,
-    thawed,
 )
 from onetwo_like.backends.failures import excerpt
 from onetwo_like.backends.stainless import Api, count, read_count
 from onetwo_like.backends.strict_schema import CannotBeStrict, is_recursive, strict
 from onetwo_like.core.content import Chunk, ChunkList, Message, Reasoning, ToolCall, ToolResult
 from onetwo_like.core.events import emit_text
+from onetwo_like.core.frozen import thawed
 from onetwo_like.core.request import Usage
 from onetwo_like.errors import ConnectionFailedError, InvalidRequestError, MalformedReplyError
 
