@@ -16,7 +16,8 @@ from onetwo_like.builtins import composables as c
 from onetwo_like.builtins import llm
 from onetwo_like.errors import ReplayMiss, UnsupportedOptionError
 from onetwo_like.testing import FakeClock
-from tests.servers.loopback import LoopbackServer, say
+from tests.servers.http_server import say
+from tests.servers.loopback import LoopbackServer
 
 e = llm.generate_text("Q: What is the southernmost city in France?\nA:", stop=["Q:"], max_tokens=20)
 COUNTRIES = ["France", "Spain", "Peru"]

@@ -184,7 +184,6 @@ def test_the_reply_says_what_the_provider_said(server):
     assert reply.usage == ot.Usage(2 + 1 + 3, 2, cached_tokens=1, reasoning_tokens=2)
     assert (reply.finish_reason, reply.model_version) == ("length", "tiny-20261121")
     assert reply.request_id == "req-1"
-    assert reply.duration_s > 0
     assert reply.chunks is None
 
 
@@ -395,26 +394,17 @@ def test_a_model_that_ignores_the_form_is_shown_its_error_once(objects):
 # Who answers
 
 
-def test_the_fingerprint_says_who_answers_and_a_name_replaces_the_address(monkeypatch):
+def test_the_address_is_anthropics_or_that_of_the_environment(monkeypatch):
     own = Anthropic("tiny")
-    assert own.fingerprint == {
-        "provider": "anthropic",
-        "endpoint": "https://api.anthropic.com",
-        "model": "tiny",
-    }
+    assert own.fingerprint["endpoint"] == "https://api.anthropic.com"
     assert repr(own) == "Anthropic('tiny')"
     monkeypatch.setenv("ANTHROPIC_BASE_URL", LOCAL)
     assert Anthropic("tiny").fingerprint["endpoint"] == LOCAL
-    assert Anthropic("tiny", name="lab").fingerprint == {
-        "provider": "anthropic",
-        "name": "lab",
-        "model": "tiny",
-    }
 
 
 def test_an_unknown_way_to_ask_for_objects_is_an_error():
     with pytest.raises(UsageError, match="'schema' or 'tool', not 'words'"):
-        Anthropic("tiny", objects="words")
+        Anthropic("tiny", objects="words")  # type: ignore[arg-type]
 
 
 # Pace
