@@ -200,6 +200,7 @@ def usage_of_message(reply: dict[str, Any]) -> Usage | None:
         output_tokens=count(usage, "output_tokens"),
         cached_tokens=cached,
         reasoning_tokens=count(usage.get("output_tokens_details"), "thinking_tokens"),
+        cache_write_tokens=written,
     )
 
 

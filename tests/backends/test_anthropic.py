@@ -181,10 +181,23 @@ def test_the_reply_says_what_the_provider_said(server):
     text, reply = ot.run(llm.generate_text("Hello there", max_tokens=2, include_details=True))
     assert text == reply.value == "You said"
     # What was sent is what was read from and written to the provider's cache, and the rest.
-    assert reply.usage == ot.Usage(2 + 1 + 3, 2, cached_tokens=1, reasoning_tokens=2)
+    assert reply.usage == ot.Usage(2 + 1 + 3, 2, cached_tokens=1, reasoning_tokens=2, cache_write_tokens=3)
     assert (reply.finish_reason, reply.model_version) == ("length", "tiny-20261121")
     assert reply.request_id == "req-1"
     assert reply.chunks is None
+
+
+def test_what_the_provider_caches_has_its_own_price():
+    tokens = {"input_tokens": 1_000, "output_tokens": 0}
+    written = {"input_tokens": 0, "output_tokens": 0, "cache_creation_input_tokens": 1_000}
+    sent = Recorder(message("fine", usage=tokens), message("fine", usage=written))
+    Anthropic("claude-haiku-4-5", api_key="none", http_client=sent.client).register()
+    costs: list[Any] = []
+    for text in ("one", "two"):
+        with ot.usage() as used:
+            ot.run(llm.generate_text(text))
+        costs.append(used.paid.cost)
+    assert costs[1] == pytest.approx(1.25 * costs[0])
 
 
 def test_no_count_is_no_number():
