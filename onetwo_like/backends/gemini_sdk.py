@@ -23,6 +23,7 @@ from onetwo_like.errors import (
     MalformedReplyError,
     OneTwoError,
     UnsupportedOptionError,
+    UsageError,
 )
 
 Hear: TypeAlias = Callable[[Mapping[str, str] | None], None]
@@ -75,13 +76,15 @@ async def _embedded(models: Any, model: str, body: dict[str, Any], hear: Hear) -
     from google.genai import types
     from pydantic import ValidationError
 
+    known = {str(f.alias) for n, f in types.EmbedContentConfig.model_fields.items() if n != "http_options"}
+    if unknown := body["extra"].keys() - known:
+        raise UnsupportedOptionError(
+            f"extra for embed has {', '.join(sorted(unknown))}; Gemini takes {', '.join(sorted(known))}"
+        )
     try:
         config = types.EmbedContentConfig(**body["extra"])
     except ValidationError as error:
-        known = sorted(str(field.alias) for field in types.EmbedContentConfig.model_fields.values())
-        raise UnsupportedOptionError(
-            f"extra for embed takes {', '.join(known)}: {excerpt(str(error))}"
-        ) from None
+        raise UsageError(f"extra for embed: {excerpt(str(error))}") from None
     # Each text as a content of its own: of a list of texts, some models would make one vector.
     contents = [types.Content(parts=[types.Part(text=text)]) for text in body["texts"]]
     with _reading():
