@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from onetwo_like import ot
-from onetwo_like.backends import Backend, NGram, OpenAI
+from onetwo_like.backends import Backend, Gemini, NGram, OpenAI
 from onetwo_like.core.registry import Caching
 from onetwo_like.errors import UsageError
 
-HELP = "NAME[:ARG], such as ngram:5 (an order; nothing is spent) or openai:gpt-4o-mini (a model)"
+HELP = "NAME[:ARG], such as ngram:5 (an order; nothing is spent), openai:gpt-4o-mini or gemini:gemini-2.5-flash (a model)"
 BASE_URL_HELP = "the address of a server that speaks the provider's API, such as http://127.0.0.1:8000/v1"
 
 
@@ -70,13 +70,27 @@ def _ngram(written: str, argument: str, _base_url: str | None) -> Choice:
 
 
 def _openai(written: str, model: str, base_url: str | None) -> Choice:
+    return _remote(OpenAI, written, model, base_url, "openai:gpt-4o-mini")
+
+
+def _gemini(written: str, model: str, base_url: str | None) -> Choice:
+    return _remote(Gemini, written, model, base_url, "gemini:gemini-2.5-flash")
+
+
+def _remote(
+    backend: Callable[..., Backend], written: str, model: str, base_url: str | None, example: str
+) -> Choice:
     if not model:
-        raise UsageError(f"--backend {written}: which model? As in openai:gpt-4o-mini")
-    OpenAI(model, base_url=base_url)  # a bad address is an error now
-    return Choice(written, lambda cache: OpenAI(model, base_url=base_url, cache=cache), remote=True)
+        raise UsageError(f"--backend {written}: which model? As in {example}")
+    backend(model, base_url=base_url)  # a bad address is an error now
+    return Choice(written, lambda cache: backend(model, base_url=base_url, cache=cache), remote=True)
 
 
-_CHOICES: dict[str, Callable[[str, str, str | None], Choice]] = {"ngram": _ngram, "openai": _openai}
+_CHOICES: dict[str, Callable[[str, str, str | None], Choice]] = {
+    "ngram": _ngram,
+    "openai": _openai,
+    "gemini": _gemini,
+}
 
 
 def check_base_url(base_url: str | None, choices: list[Choice]) -> None:
