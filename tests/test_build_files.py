@@ -27,7 +27,9 @@ DISTRIBUTIONS = {
     "google.auth": "google-auth",
     "google.genai": "google-genai",
     "google.generativeai": "google-generativeai",
-    **dict.fromkeys(["google.ai", "google.api_core", "google.protobuf"], "google-generativeai"),  # come with it
+    **dict.fromkeys(
+        ["google.ai", "google.api_core", "google.protobuf"], "google-generativeai"
+    ),  # come with it
 }
 # Bazel has one version of everything, so what holds protobuf below 6 stays out, as from the dev extra.
 LEFT_OUT = {"@pypi//google_generativeai"}

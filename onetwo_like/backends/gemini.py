@@ -11,7 +11,7 @@ from onetwo_like.backends.gemini_errors import request_id_in
 from onetwo_like.backends.gemini_model import OWN_ENDPOINT, GeminiModel
 from onetwo_like.backends.gemini_replies import Api
 from onetwo_like.backends.gemini_schema import json_schema
-from onetwo_like.backends.gemini_sdk import asked, translated
+from onetwo_like.backends.gemini_sdk import asked, translated, warm_up
 from onetwo_like.backends.secrets import Secret
 from onetwo_like.core.registry import Caching
 from onetwo_like.core.request import Reply, Request
@@ -123,12 +123,14 @@ class Gemini(GeminiModel):
         import httpx2  # comes with google-genai
         from google.genai import types
 
+        warm_up()
+        trusted = httpx2.create_ssl_context()  # takes a while, and the SDK would make two more of its own
         own = None
         if self._http_client is None:
             most = self._max_concurrency
             limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most)
             # Redirects are not followed: the key would go with them, to wherever they lead.
-            own = httpx2.AsyncClient(limits=limits, timeout=None, follow_redirects=False)
+            own = httpx2.AsyncClient(verify=trusted, limits=limits, timeout=None, follow_redirects=False)
         options = types.HttpOptions(
             base_url=self._base_url,
             api_version="v1beta1" if self._vertexai else "v1beta",
@@ -136,6 +138,8 @@ class Gemini(GeminiModel):
                 attempts=1
             ),  # ours are in the middleware, and can be watched
             httpx_async_client=own or self._http_client,
+            client_args={"verify": trusted},
+            async_client_args={"ssl": trusted},
         )
         client = genai.Client(
             vertexai=self._vertexai,

@@ -34,6 +34,14 @@ _PLACEHOLDER = "-"
 _UNREADABLE = (AttributeError, IndexError, KeyError, TypeError)  # the SDK, on a reply of another shape
 
 
+def warm_up() -> None:
+    """Has the SDK build now what it would build in the first call, where that holds the event loop for a while."""
+    from google.genai import types
+
+    _config(types.HttpOptions())
+    types.GenerateContentResponse.model_validate({"candidates": [{"content": {"parts": [{"text": ""}]}}]})
+
+
 async def asked(models: Any, model: str, api: Api, body: dict[str, Any], stream: bool, hear: Hear) -> object:
     """The API's reply as JSON; `models` is the SDK's `client.aio.models`. Raises what the SDK raises."""
     if api is EMBED:

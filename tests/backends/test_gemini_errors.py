@@ -247,6 +247,30 @@ def test_a_name_that_no_model_has_is_refused_before_any_call():
         ot.run(HELLO)
 
 
+def test_the_key_is_wiped_from_the_request_that_was_refused():
+    error = failure_of(lambda request: httpx2.Response(400, json=told("INVALID_ARGUMENT")))
+    assert error.__cause__.response.request.headers["x-goog-api-key"] == "***"
+
+
+def test_an_answer_that_is_to_be_continued_is_not_asked_for_again_behind_the_users_back():
+    candidate = {
+        "content": {"parts": [{"text": "Half"}]},
+        "finishReason": "CONTINUATION",
+        "continuationToken": "AAAA",
+    }
+    asked = []
+
+    def respond(request):
+        asked.append(request)
+        return events(json.dumps({"candidates": [candidate]}))
+
+    client = httpx2.AsyncClient(transport=httpx2.MockTransport(respond))
+    Gemini("tiny", api_key=KEY, http_client=client).register()
+    detailed: Any = llm.generate_text("Hello", include_details=True)
+    text, reply = ot.run(detailed, on_event=lambda event: None)
+    assert (text, reply.finish_reason, len(asked)) == ("Half", "length", 1)
+
+
 # The credentials of the machine, for Vertex AI
 
 

@@ -346,7 +346,7 @@ from onetwo_like.builtins import llm
 GeminiLegacy("tiny", base_url={server.base_url!r}, api_key="none").register()
 print(ot.run(llm.generate_text("Hello")))
 """
-    command = [sys.executable, "-X", "dev", "-W", "error", "-c", program]
+    command = [sys.executable, "-W", "error", "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
     assert (done.stdout, done.stderr) == ("You said: Hello\n", "")
 
