@@ -155,9 +155,6 @@ class Gemini(GeminiModel):
             return Secret("")  # the SDK finds the machine's credentials
         return super()._key()
 
-    def _key_in_environment(self) -> str:
-        return "" if self._vertexai else super()._key_in_environment()
-
     @property
     def _is_providers_own(self) -> bool:
         return self._own

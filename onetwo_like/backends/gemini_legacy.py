@@ -270,9 +270,8 @@ def _translated(error: Exception) -> OneTwoError | None:
         # Between two pieces, or after an error, of which the SDK itself makes an empty piece.
         broke_off = ConnectionFailedError("the stream broke off between two pieces")
         return refusal(None, last, {}) if "error" in last else broke_off
-    if isinstance(
-        error, ParseError | ValueError | IndexError
-    ):  # an array that is none, or ends within a piece
+    # An array that is none, or ends within a piece.
+    if isinstance(error, ParseError | ValueError | IndexError):
         return MalformedReplyError(f"the reply is not what was promised: {excerpt(str(error))}")
     return None
 

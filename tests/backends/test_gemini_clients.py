@@ -125,7 +125,12 @@ def test_a_key_in_the_environment_is_not_for_vertex_ai(monkeypatch):
 def test_without_the_sdk_the_error_names_the_command_that_installs_it(missing):
     program = f"""
 import sys
-sys.modules[{missing!r}] = None  # as if it were not installed
+class Missing:
+    def find_spec(name, path=None, target=None):
+        if name == {missing!r}:  # as if it were not installed
+            raise ModuleNotFoundError("No module named " + name, name=name)
+sys.meta_path.insert(0, Missing)
+sys.modules.pop("google", None)
 from onetwo_like import ot
 from onetwo_like.backends import Gemini
 from onetwo_like.builtins import llm

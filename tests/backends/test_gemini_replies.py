@@ -81,6 +81,11 @@ def test_tool_calls_are_content_and_the_reason_to_end():
     assert choice.finish_reason == "tool_calls"
 
 
+def test_an_empty_text_beside_something_else_is_nothing():
+    call = {"functionCall": {"name": "f", "args": {}}}
+    assert list(choice_in(call, {"text": ""}).content) == [ot.Chunk(ot.ToolCall("f", {}))]
+
+
 @pytest.mark.parametrize(
     "parts",
     [
