@@ -123,7 +123,7 @@ class WorkflowStalled(OneTwoError, RuntimeError):
 class TurnLimitError(OneTwoError, RuntimeError):
     """A model still wants tools called after the turns that it was given; `.messages` is the conversation so far."""
 
-    def __init__(self, message: str, messages: object = ()) -> None:
+    def __init__(self, message: str, messages: tuple[Any, ...] = ()) -> None:
         super().__init__(message)
         self.messages = messages
 

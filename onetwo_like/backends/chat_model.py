@@ -23,6 +23,7 @@ from onetwo_like.builtins import objects
 from onetwo_like.builtins.derived import MAX_REPAIRS, with_request
 from onetwo_like.core.content import Chunk, ChunkList, Message, Reasoning, as_messages
 from onetwo_like.core.events import streaming
+from onetwo_like.core.frozen import thawed
 from onetwo_like.core.operation import Operation
 from onetwo_like.core.request import Reply, Request, SamplePath
 from onetwo_like.errors import ContentRefusedError, MalformedReplyError, ParseError, UsageError
@@ -223,13 +224,6 @@ def merged(body: dict[str, Any], extra: Mapping[str, Any] | None, what: str) -> 
                 f"extra has {name!r}, which {what} sends itself: give it as an option or argument"
             )
     return {**body, **thawed(extra or {})}
-
-
-def thawed(value: Any) -> Any:
-    """Frozen options as the lists and dicts that an SDK takes."""
-    if isinstance(value, Mapping):
-        return {name: thawed(item) for name, item in value.items()}
-    return [thawed(item) for item in value] if isinstance(value, tuple | list) else value
 
 
 def seed_of(seed: int, path: Sequence[int | str]) -> int:

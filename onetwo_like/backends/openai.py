@@ -17,7 +17,7 @@ from onetwo_like.backends.openai_responses import (
 from onetwo_like.backends.openai_texts import EMBEDDINGS, SCORES, TEXTS, score_of
 from onetwo_like.backends.remote import as_one
 from onetwo_like.backends.secrets import Secret
-from onetwo_like.backends.stainless import Sdk, ask
+from onetwo_like.backends.stainless import Sdk, ask, close, leave_open, limits
 from onetwo_like.core.content import ChunkList, as_messages, text_of
 from onetwo_like.core.events import streaming
 from onetwo_like.core.operation import Operation
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI
 
-    from onetwo_like.backends.openai_compatible import Capabilities
+    from onetwo_like.backends.openai_compatible import Capabilities, Compatible
 
 OWN_ENDPOINT = "https://api.openai.com/v1"
 _MOST_TEXTS = 512  # that the API embeds at once
@@ -138,7 +138,7 @@ class OpenAI(ChatModel):
             max_concurrency=max_concurrency,
             rpm=rpm,
             tpm=tpm,
-            close=_close if http_client is None else _leave_open,
+            close=close if http_client is None else leave_open,
             **defaults,
         )
 
@@ -151,13 +151,13 @@ class OpenAI(ChatModel):
         capabilities: Capabilities | str | None = None,
         api_key: str = "none",
         **settings: Any,
-    ) -> OpenAI:
+    ) -> Compatible:
         """A model behind a server that speaks OpenAI's API: vLLM, llama.cpp, Ollama, LM Studio, OpenRouter, ...
 
         What the server can do beyond chat (objects by schema, scores, tokens) is found out by one to three short
         calls when it is first needed, once per process, or taken from `capabilities`: a
         `onetwo_like.backends.openai_compatible.Capabilities`, or the name of a server that is known. Further
-        settings are those of `OpenAI`. OPENAI_API_KEY is not sent to it.
+        settings are those of `OpenAI`. OPENAI_API_KEY is not sent to it. `.capabilities()` has all of it found out.
 
         >>> OpenAI.compatible("http://127.0.0.1:11434/v1", "llama3.2", capabilities="ollama")
         OpenAI.compatible('http://127.0.0.1:11434/v1', 'llama3.2')
@@ -296,11 +296,7 @@ class OpenAI(ChatModel):
 
         http_client = self._http_client
         if http_client is None:
-            import httpx2  # comes with openai, so what is missing without the extra is openai
-
-            most = self._max_concurrency
-            limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most)
-            http_client = DefaultAsyncHttpx2Client(limits=limits, timeout=None)
+            http_client = DefaultAsyncHttpx2Client(limits=limits(self._max_concurrency), timeout=None)
         return AsyncOpenAI(
             api_key=key.reveal(),
             organization=self._organization,
@@ -324,11 +320,3 @@ def _effort(reasoning: str | int | None) -> str | None:
             f"OpenAI takes reasoning in words ('minimal', 'low', 'medium', 'high', or 0 for none), not {reasoning} tokens"
         )
     return reasoning
-
-
-async def _close(client: AsyncOpenAI) -> None:
-    await client.close()
-
-
-async def _leave_open(client: AsyncOpenAI) -> None:
-    """For a client whose connections are the user's."""

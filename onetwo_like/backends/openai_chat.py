@@ -14,6 +14,7 @@ from onetwo_like.backends.openai_schema import response_format
 from onetwo_like.backends.stainless import Api, count
 from onetwo_like.core.content import Chunk, Message, Reasoning, ToolCall, ToolResult, text_of
 from onetwo_like.core.events import emit_text
+from onetwo_like.core.frozen import thawed
 from onetwo_like.core.request import Usage
 from onetwo_like.errors import (
     ConnectionFailedError,
@@ -127,7 +128,7 @@ def wire_tools(asked: Asked) -> dict[str, Any]:
             "function": {
                 "name": tool.name,
                 "description": tool.description,
-                "parameters": _plain(tool.parameters),
+                "parameters": thawed(tool.parameters),
             },
         }
         for tool in asked.tools
@@ -140,10 +141,6 @@ def wire_tools(asked: Asked) -> dict[str, Any]:
         "tools": tools,
         "tool_choice": {"type": "function", "function": {"name": asked.tool_choice}},
     }
-
-
-def _plain(value: Any) -> Any:
-    return json.loads(json.dumps(value))
 
 
 def wire_output(output: Output | None) -> dict[str, Any]:

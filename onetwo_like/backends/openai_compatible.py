@@ -17,7 +17,10 @@ from onetwo_like.backends.openai import OpenAI
 from onetwo_like.backends.openai_texts import SCORES, score_of
 from onetwo_like.backends.stainless import Api
 from onetwo_like.builtins import objects
+from onetwo_like.builtins.derived import by_score, one_of, ranked, ranking
 from onetwo_like.core.content import ChunkList, as_messages, text_of
+from onetwo_like.core.executable import Executable
+from onetwo_like.core.function import make_executable
 from onetwo_like.core.operation import Operation, operations
 from onetwo_like.core.request import Reply, Request
 from onetwo_like.errors import (
@@ -90,9 +93,9 @@ class Compatible(OpenAI):
         self._given = capabilities or Capabilities()
         self._asking: PerLoop[asyncio.Lock] = PerLoop(asyncio.Lock)
 
-    async def capabilities(self) -> Capabilities:
+    def capabilities(self) -> Executable[Capabilities]:
         """What the server can do, all of it found out."""
-        return Capabilities(await self._form(), await self._scores(), await self._tokens())
+        return _capabilities(self)
 
     # The built-ins
 
@@ -108,9 +111,16 @@ class Compatible(OpenAI):
         """The option with the highest score, or where the server does not score the one that it names."""
         if await self._scores():
             reply = await self.score_text(prompt, options, request=request)
-            return reply._replace(value=options[reply.value.index(max(reply.value))])
-        one_of: Any = Literal
-        return await self.generate_object(prompt, one_of[options], request=request)
+            return reply._replace(value=by_score(reply.value, options)[0])
+        return await self.generate_object(prompt, one_of(options), request=request)
+
+    async def rank(self, prompt: str | ChunkList, options: tuple[str, ...], *, request: Request) -> Reply:
+        """The options by falling score, or where the server does not score in the order that it gives."""
+        if await self._scores():
+            reply = await self.score_text(prompt, options, request=request)
+            return reply._replace(value=by_score(reply.value, options))
+        reply = await self.generate_object(*ranking(prompt, options), request=request)
+        return reply._replace(value=ranked(reply.value, options))
 
     async def tokenize(self, text: str, *, request: Request) -> Reply:
         """The server's tokens of a text; a NotBoundError if it does not show them."""
@@ -133,7 +143,7 @@ class Compatible(OpenAI):
     def _served(self) -> dict[str, Operation[..., Any]]:
         served = {**super()._served(), "count_tokens": operations()["count_tokens"]}
         if self.api == "completions":
-            del served["select"]
+            del served["select"], served["rank"]
         return served
 
     # Finding out
@@ -216,6 +226,11 @@ class Compatible(OpenAI):
 
     def __repr__(self) -> str:
         return f"OpenAI.compatible({self.endpoint!r}, {self.model!r})"
+
+
+@make_executable(name="capabilities")
+async def _capabilities(backend: Compatible) -> Capabilities:
+    return Capabilities(await backend._form(), await backend._scores(), await backend._tokens())
 
 
 # Ways to show tokens

@@ -7,9 +7,10 @@ from typing import Any
 
 from onetwo_like.builtins import llm
 from onetwo_like.builtins.arguments import count
-from onetwo_like.builtins.tools import Tool, as_tools, call_tool
+from onetwo_like.builtins.tools import Tool, as_tools
 from onetwo_like.core.content import Chunk, ChunkList, Message, ToolCall, ToolResult, as_messages
 from onetwo_like.core.executable import Executable
+from onetwo_like.core.frozen import thawed
 from onetwo_like.core.function import make_executable
 from onetwo_like.core.parallel import parallel
 from onetwo_like.errors import ProgramError, TurnLimitError, UsageError
@@ -78,12 +79,7 @@ def _called(call: ToolCall, tools: tuple[Tool, ...]) -> Executable[Any]:
     if tool is None or tool.function is None:
         there = ", ".join(tool.name for tool in tools)
         raise LookupError(f"there is no tool {call.name!r}; there are {there}")
-    function = tool.function
-
-    def called(**arguments: Any) -> Any:
-        return call_tool(function, arguments)
-
-    return make_executable(name=tool.name)(called)(**call.arguments)
+    return make_executable(name=tool.name)(tool.function)(**thawed(call.arguments))
 
 
 def _as_content(value: Any) -> str | ChunkList:

@@ -9,7 +9,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
 from onetwo_like.builtins.json_text import extract_json
@@ -31,8 +31,9 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # what every provider accep
 class Tool:
     """What a model is told of a tool: name, description, and the parameters as a JSON schema.
 
-    `function`, if there is one, is what `llm.run_tools` calls with the arguments by name. Functions offered as
-    `tools=[f]` become tools by themselves; write one out to offer what no Python function describes.
+    `function`, if there is one, is what `llm.run_tools` calls, with the model's arguments by name. Functions
+    offered as `tools=[f]` become tools by themselves, whose arguments are checked and converted by `call_tool`;
+    write one out to offer what no Python signature describes.
 
     >>> Tool("now", "The time of day.", {"type": "object", "properties": {}}).name
     'now'
@@ -41,7 +42,7 @@ class Tool:
     name: str
     description: str
     parameters: Mapping[str, Any]
-    function: Callable[..., Any] | None = None
+    function: Callable[..., Any] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or _NAME.fullmatch(self.name) is None:
@@ -76,7 +77,7 @@ def _as_tool(item: object) -> Tool:
         return item
     if not callable(item):
         raise UsageError(f"takes functions, and one item is {type(item).__name__}: {item!r:.60}")
-    return Tool(**tool_schema(item), function=item)
+    return Tool(**tool_schema(item), function=lambda **arguments: call_tool(item, arguments))
 
 
 def tool_schema(function: Callable[..., Any]) -> dict[str, Any]:

@@ -256,7 +256,7 @@ class Operation(Kind, Generic[P, T]):
         else:
             handler = binding.handler if cache is None else cache.handler_for(binding)
             if scope.usage is not None and not binding.derived:
-                handler = scope.usage.counted(handler)  # type: ignore[arg-type]
+                handler = scope.usage.counted(handler, binding.described)  # type: ignore[arg-type]
         return handler, Request(self, values, scope.sample_path)  # type: ignore[return-value]
 
     async def _watched(self, scope: Scope, binding: Binding, values: tuple[Any, ...]) -> Reply:

@@ -190,7 +190,7 @@ def test_a_missing_key_is_a_one_line_error(cli):
     [
         (("--limit", "0"), "--limit 0: at least 1 country, at most 194"),
         (("--limit", "many"), "invalid int value: 'many'"),
-        (("--backend", "gpt"), "there is no backend 'gpt'; there are ngram, openai, gemini"),
+        (("--backend", "gpt"), "there is no backend 'gpt'; there are ngram, openai"),
         (("--backend", "ngram:0"), "--backend ngram:0: The order of an n-gram model"),
         (("--backend", "ngram:five"), "the order is a whole number, as in ngram:5"),
         (("--backend", "openai"), "which model? As in openai:gpt-4o-mini"),
