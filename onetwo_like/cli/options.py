@@ -7,11 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from onetwo_like import ot
-from onetwo_like.backends import Anthropic, Backend, NGram, OpenAI
+from onetwo_like.backends import Anthropic, Backend, Gemini, NGram, OpenAI
 from onetwo_like.core.registry import Caching
 from onetwo_like.errors import UsageError
 
-HELP = "NAME[:ARG], such as ngram:5 (an order; nothing is spent) or openai:gpt-4o-mini or anthropic:claude-haiku-4-5 (a model)"
+HELP = (
+    "NAME[:ARG], such as ngram:5 (an order; nothing is spent), openai:gpt-4o-mini, anthropic:claude-haiku-4-5 or "
+    "gemini:gemini-2.5-flash (a model)"
+)
 BASE_URL_HELP = "the address of a server that speaks the provider's API, such as http://127.0.0.1:8000/v1"
 
 
@@ -85,6 +88,7 @@ _CHOICES: dict[str, Callable[[str, str, str | None], Choice]] = {
     "ngram": _ngram,
     "openai": _remote(OpenAI, "openai:gpt-4o-mini"),
     "anthropic": _remote(Anthropic, "anthropic:claude-haiku-4-5"),
+    "gemini": _remote(Gemini, "gemini:gemini-2.5-flash"),
 }
 
 
