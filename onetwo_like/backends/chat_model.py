@@ -16,7 +16,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Never, TypeAlias
 
 from onetwo_like.backends.remote import Remote, agreed, all_of, as_one
 from onetwo_like.builtins import objects
@@ -94,11 +94,17 @@ class Choice(NamedTuple):
 def choice_of(
     chunks: Sequence[Chunk], finish_reason: str | None, pieces: tuple[str, ...] | None = None
 ) -> Choice:
-    """A choice with this content. Raises MalformedReplyError if there is none, or reasoning only."""
-    if all(isinstance(chunk.content, Reasoning) for chunk in chunks):
-        why = " (all max_tokens went into reasoning)" if finish_reason == "length" else ""
-        raise MalformedReplyError(f"the answer has no text{why}; it ended by {finish_reason!r}")
-    return Choice(ChunkList(chunks), finish_reason, pieces)
+    """A choice with this content. Raises MalformedReplyError if there is none, or reasoning only.
+
+    A text that is empty counts only where the model ended it so, and says nothing beside other content.
+    """
+    said = [chunk for chunk in chunks if chunk.content != ""]
+    if all(isinstance(chunk.content, Reasoning) for chunk in said):
+        if finish_reason == "length" or len(said) == len(chunks):
+            why = " (all max_tokens went into reasoning)" if finish_reason == "length" else ""
+            raise MalformedReplyError(f"the answer has no text{why}; it ended by {finish_reason!r}")
+        said = list(chunks)
+    return Choice(ChunkList(said), finish_reason, pieces)
 
 
 class ChatModel(Remote):
@@ -234,18 +240,29 @@ def seed_of(seed: int, path: Sequence[int | str]) -> int:
     return int.from_bytes(digest[:4], "big") >> 1  # servers take 31 bits
 
 
-def arguments_of(text: object, tool: str, finish_reason: str | None) -> Mapping[str, Any]:
-    """The arguments of a tool call from their JSON text; a MalformedReplyError if that is none."""
+def arguments_of(said: object, tool: str, finish_reason: str | None) -> Mapping[str, Any]:
+    """The arguments of a tool call: JSON text, or what some servers send in its place, the object itself.
+
+    Raises MalformedReplyError if they are neither; NaN is no JSON.
+    """
+    arguments = said
+    if said is None or (isinstance(said, str) and not said.strip()):
+        return {}
     try:
-        arguments = json.loads(text) if isinstance(text, str) and text.strip() else {}
-    except json.JSONDecodeError as error:
+        if isinstance(said, str):
+            arguments = json.loads(said, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         cut = " It was cut off at max_tokens." if finish_reason == "length" else ""
         raise MalformedReplyError(
-            f"the arguments for the tool {tool!r} are not JSON: {text!r:.200}.{cut}"
+            f"the arguments for the tool {tool!r} are not JSON: {said!r:.200}.{cut}"
         ) from error
     if not isinstance(arguments, dict):
-        raise MalformedReplyError(f"the arguments for the tool {tool!r} are not by name: {text!r:.200}")
+        raise MalformedReplyError(f"the arguments for the tool {tool!r} are not by name: {said!r:.200}")
     return arguments
+
+
+def _refuse_constant(name: str) -> Never:
+    raise ValueError(f"{name} is no JSON")
 
 
 def refused(said: object) -> ContentRefusedError:

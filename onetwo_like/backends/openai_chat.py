@@ -176,12 +176,13 @@ def _choice(choice: dict[str, Any]) -> Choice:
     if isinstance(message.get("content"), str):
         chunks.append(Chunk(message["content"]))
     chunks += _sound(message.get("audio"))
-    for call in message.get("tool_calls") or ():
+    for place, call in enumerate(message.get("tool_calls") or ()):
         function: Any = call.get("function") if isinstance(call, dict) else None
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             raise MalformedReplyError(f"a tool call names no function: {excerpt(str(call))}")
         arguments = arguments_of(function.get("arguments"), function["name"], finish_reason)
-        chunks.append(Chunk(ToolCall(function["name"], arguments, str(call.get("id") or ""))))
+        id_ = str(call.get("id") or f"call-{place}")  # by which its result is sent back
+        chunks.append(Chunk(ToolCall(function["name"], arguments, id_)))
     return choice_of(chunks, finish_reason, choice.get("pieces"))
 
 
@@ -226,7 +227,7 @@ async def gather_chat(events: AsyncIterator[object]) -> dict[str, Any]:
     pieces: list[str] = []
     refusals: list[str] = []
     thoughts: list[str] = []
-    calls: dict[int, dict[str, Any]] = {}
+    calls: list[dict[str, Any]] = []
     finish_reason = None
     has_text = False
     async for event in events:
@@ -257,21 +258,31 @@ async def gather_chat(events: AsyncIterator[object]) -> dict[str, Any]:
         "content": "".join(pieces) if has_text else None,
         "refusal": "".join(refusals),
         "reasoning_content": "".join(thoughts),
-        "tool_calls": [calls[index] for index in sorted(calls)],
+        "tool_calls": sorted(calls, key=lambda call: call["index"] or 0),
     }
     whole["choices"] = [{"message": message, "finish_reason": finish_reason, "pieces": tuple(pieces)}]
     return whole
 
 
-def _add_call(calls: dict[int, dict[str, Any]], part: Any) -> None:
-    """Adds a piece of a tool call: its name comes once, its arguments in pieces."""
-    if not isinstance(part, dict):
-        raise MalformedReplyError(f"a tool call in the stream is not an object: {excerpt(str(part))}")
-    call = calls.setdefault(part.get("index", len(calls)), {"function": {"name": None, "arguments": ""}})
-    function = part.get("function") or {}
-    call["id"] = part.get("id") or call.get("id")
-    call["function"]["name"] = function.get("name") or call["function"]["name"]
-    call["function"]["arguments"] += function.get("arguments") or ""
+def _add_call(calls: list[dict[str, Any]], part: dict[str, Any]) -> None:
+    """Adds a piece of a tool call: its name comes once, its arguments in pieces.
+
+    Some servers number no pieces, or all alike: there a name begins another call, unless the id is the same.
+    """
+    function, index, id_ = part.get("function") or {}, part.get("index"), part.get("id")
+    name = function.get("name")
+    call = next((call for call in reversed(calls) if index in (None, call["index"])), None)
+    if call is not None and name:
+        is_same = call["id"] == id_ if id_ and call["id"] else index is not None
+        call = call if is_same else None
+    if call is None:
+        call = {"index": index, "id": id_, "function": {"name": name, "arguments": None}}
+        calls.append(call)
+    call["id"] = call["id"] or id_
+    call["function"]["name"] = call["function"]["name"] or name
+    if said := function.get("arguments"):
+        begun = call["function"]["arguments"]
+        call["function"]["arguments"] = said if begun is None else begun + said
 
 
 CHAT = Api(

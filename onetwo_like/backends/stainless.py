@@ -7,9 +7,10 @@ with None would hide it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from onetwo_like.backends.failures import excerpt
@@ -74,13 +75,16 @@ async def ask(sdk: Sdk, client: Any, request: Request, learn: Callable[[Mapping[
             request_id = events.response.headers.get(sdk.request_id)
             learn(events.response.headers)
             async with events:
-                reply = await _whole(api.gather, events)
+                with _reading():
+                    reply = await _whole(api.gather, events)
         else:
             response = await client.post(api.path, body=body, cast_to=httpx2.Response)
             request_id = response.headers.get(sdk.request_id)
             learn(response.headers)
-            reply = _json_of(response)
-        value = api.read(reply)
+            with _reading():
+                reply = _json_of(response)
+        with _reading():
+            value = api.read(reply)
     except getattr(package, sdk.error) as error:
         if (refusal := getattr(error, "response", None)) is not None:
             learn(refusal.headers)
@@ -125,7 +129,18 @@ def _json_of(response: httpx2.Response) -> dict[str, Any]:
     return reply
 
 
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    """Says of what cannot be read that the reply is to blame: servers put anything anywhere."""
+    try:
+        yield
+    except (json.JSONDecodeError, UnicodeDecodeError, OneTwoError):
+        raise
+    except (TypeError, AttributeError, LookupError, ValueError, RecursionError) as error:
+        raise MalformedReplyError(f"the reply is not of the form that the API promises: {error!r}") from error
+
+
 def count(counts: object, name: str) -> int | None:
     """A number of tokens in a provider's counts; None if it does not say."""
     value = counts.get(name) if isinstance(counts, dict) else None
-    return value if isinstance(value, int) else None
+    return value if type(value) is int and value >= 0 else None
