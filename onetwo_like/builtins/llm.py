@@ -243,7 +243,7 @@ def run_tools(
     The calls of one turn run at once, each in a span under the tool's name. An error of a tool, or arguments
     that do not fit it, are told to the model, or with `on_tool_error="raise"` raised; errors of the program
     itself always are. `max_turns` bounds the calls of the model: a TurnLimitError if it still wants tools then.
-    Further options are those of `chat`.
+    Further options are those of `chat`; a `tool_choice` that forces a call does so in the first turn only.
 
     >>> from onetwo_like import ot
     >>> from onetwo_like.testing import Scripted
