@@ -155,14 +155,17 @@ class ChatModel(Remote):
         path, most = request.sample_path, self.most_choices
         asked = Asked(as_messages(prompt), options)
         sizes = [min(most, samples - start) for start in range(0, samples, most)] if most > 1 else []
-        together = [self._request(asked._replace(n=size), path, False) for size in sizes]
+        together = [
+            self._request(asked._replace(n=size), (*path, "from", place * most) if place else path, False)
+            for place, size in enumerate(sizes)
+        ]
         replies = await self._all(together)
         choices: list[Choice] = []
         for reply, size in zip(replies, sizes, strict=True):
             choices += reply.value[:size]
-        # A sample path of its own for each: with the same seed they would be the first answer again.
+        # A sample path of its own for each call: with the same seed they would be the first answers again.
         alone = [self._request(asked, (*path, index), False) for index in range(len(choices), samples)]
-        more = await self._all([request._replace(sample_path=path) for request in alone])
+        more = await self._all(alone)
         choices += [reply.value[0] for reply in more]
         one = as_one([choice.text for choice in choices], [*replies, *more])
         return one._replace(finish_reason=agreed([choice.finish_reason for choice in choices]))
@@ -222,10 +225,14 @@ class ChatModel(Remote):
         return made
 
 
+# How many answers, and whether they stream, depends on the call and on who watches.
+_OURS = frozenset({"n", "stream", "stream_options"})
+
+
 def merged(body: dict[str, Any], extra: Mapping[str, Any] | None, what: str) -> dict[str, Any]:
-    """The body with the user's `extra` options; a UsageError for one that would replace what the body has."""
+    """The body with the user's `extra` options; a UsageError for one that would replace what is sent anyway."""
     for name in extra or ():
-        if name in body:
+        if name in body or name in _OURS:
             raise UsageError(
                 f"extra has {name!r}, which {what} sends itself: give it as an option or argument"
             )
@@ -272,10 +279,13 @@ def refused(said: object) -> ContentRefusedError:
 
 def _checked(choice: str | None, tools: tuple[Tool, ...]) -> str | None:
     names = [tool.name for tool in tools]
-    if choice is not None and choice not in ("auto", "required", "none", *names):
+    free = (
+        ("auto", "none", "required") if tools else ("auto", "none")
+    )  # without tools there is nothing to call
+    if choice is not None and choice not in (*free, *names):
         raise UsageError(
-            f"tool_choice is 'auto', 'required', 'none' or one of the tools ({', '.join(names) or 'there are none'}), "
-            f"not {choice!r:.60}"
+            f"tool_choice is {', '.join(map(repr, free))} or one of the tools "
+            f"({', '.join(names) or 'there are none'}), not {choice!r:.60}"
         )
     return choice
 

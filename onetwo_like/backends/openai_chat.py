@@ -11,7 +11,7 @@ from typing import Any
 from onetwo_like.backends.chat_model import ANSWER, Asked, Choice, Output, arguments_of, choice_of, refused
 from onetwo_like.backends.failures import excerpt
 from onetwo_like.backends.openai_schema import response_format
-from onetwo_like.backends.stainless import Api, count
+from onetwo_like.backends.stainless import Api, count, reading
 from onetwo_like.core.content import Chunk, Message, Reasoning, ToolCall, ToolResult, text_of
 from onetwo_like.core.events import emit_text
 from onetwo_like.core.frozen import thawed
@@ -231,37 +231,54 @@ async def gather_chat(events: AsyncIterator[object]) -> dict[str, Any]:
     finish_reason = None
     has_text = False
     async for event in events:
-        if not isinstance(event, dict):
-            raise MalformedReplyError(f"a chunk of the stream is not an object: {excerpt(str(event))}")
-        whole.update({n: event[n] for n in ("id", "model", "usage") if event.get(n)})
-        for choice in event.get("choices") or ():
-            if not isinstance(choice, dict) or choice.get("index", 0) != 0:
+        for choice in choices_in(event, whole):
+            if choice.get("index", 0) != 0:
                 continue
-            finish_reason = choice.get("finish_reason") or finish_reason
-            delta = choice.get("delta") or {}
-            text = delta.get("content")
-            has_text = has_text or isinstance(text, str)
-            if text:
-                pieces.append(text)
-                emit_text(text)
-            if delta.get("refusal"):
-                refusals.append(delta["refusal"])
-            if thought := delta.get("reasoning_content") or delta.get("reasoning"):
-                thoughts.append(str(thought))
-            for part in delta.get("tool_calls") or ():
-                _add_call(calls, part)
+            with reading():
+                finish_reason = choice.get("finish_reason") or finish_reason
+                delta = choice.get("delta") or {}
+                text = delta.get("content")
+                has_text = has_text or isinstance(text, str)
+                if refusal := delta.get("refusal"):
+                    refusals.append(str(refusal))
+                if thought := delta.get("reasoning_content") or delta.get("reasoning"):
+                    thoughts.append(str(thought))
+                for part in delta.get("tool_calls") or ():
+                    _add_call(calls, part)
+            add_text(pieces, text)
     if finish_reason is None:
         raise ConnectionFailedError(
             f"the stream broke off without a finish reason, after {sum(map(len, pieces))} characters"
         )
+    with reading():
+        calls.sort(key=lambda call: call["index"] or 0)
     message = {
         "content": "".join(pieces) if has_text else None,
         "refusal": "".join(refusals),
         "reasoning_content": "".join(thoughts),
-        "tool_calls": sorted(calls, key=lambda call: call["index"] or 0),
+        "tool_calls": calls,
     }
     whole["choices"] = [{"message": message, "finish_reason": finish_reason, "pieces": tuple(pieces)}]
     return whole
+
+
+def choices_in(event: object, whole: dict[str, Any]) -> list[dict[str, Any]]:
+    """The choices in a chunk of a stream; what it says of the whole reply is added to that."""
+    with reading():
+        if not isinstance(event, dict):
+            raise MalformedReplyError(f"a chunk of the stream is not an object: {excerpt(str(event))}")
+        whole.update({n: event[n] for n in ("id", "model", "usage") if event.get(n)})
+        return [choice for choice in event.get("choices") or () if isinstance(choice, dict)]
+
+
+def add_text(pieces: list[str], text: Any) -> None:
+    """Adds a piece of text, if there is one, and publishes it."""
+    if not text:
+        return
+    if not isinstance(text, str):
+        raise MalformedReplyError(f"a piece of text in the stream is {text!r:.60}")
+    pieces.append(text)
+    emit_text(text)
 
 
 def _add_call(calls: list[dict[str, Any]], part: dict[str, Any]) -> None:

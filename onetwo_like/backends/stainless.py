@@ -75,15 +75,14 @@ async def ask(sdk: Sdk, client: Any, request: Request, learn: Callable[[Mapping[
             request_id = events.response.headers.get(sdk.request_id)
             learn(events.response.headers)
             async with events:
-                with _reading():
-                    reply = await _whole(api.gather, events)
+                reply = await _whole(api.gather, events)
         else:
             response = await client.post(api.path, body=body, cast_to=httpx2.Response)
             request_id = response.headers.get(sdk.request_id)
             learn(response.headers)
-            with _reading():
+            with reading():
                 reply = _json_of(response)
-        with _reading():
+        with reading():
             value = api.read(reply)
     except getattr(package, sdk.error) as error:
         if (refusal := getattr(error, "response", None)) is not None:
@@ -130,8 +129,11 @@ def _json_of(response: httpx2.Response) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _reading() -> Iterator[None]:
-    """Says of what cannot be read that the reply is to blame: servers put anything anywhere."""
+def reading() -> Iterator[None]:
+    """Blames the reply for what goes wrong in the block: servers put anything anywhere.
+
+    Nothing is published in it, because an error of somebody who watches is not the reply's.
+    """
     try:
         yield
     except (json.JSONDecodeError, UnicodeDecodeError, OneTwoError):

@@ -186,6 +186,21 @@ def test_numbers_of_tokens_that_are_none_are_not_told():
     assert reply.usage[:2] == (None, None)
 
 
+@pytest.mark.parametrize("api", ["chat", "responses", "completions"])
+def test_an_error_of_who_watches_is_not_the_replys(api):
+    piece = {"choices": [{"index": 0, "delta": {"content": "a"}, "text": "a"}]}
+    event = {"type": "response.output_text.delta", "delta": "a", **piece}
+    sent = registered(lambda path, body: event_stream(event), api=api, retries=1)
+
+    def watch(event: ot.Event) -> None:
+        if isinstance(event, ot.TextDelta):
+            raise TypeError("mine")
+
+    with pytest.raises(TypeError, match="mine"):
+        ot.run(llm.generate_text("q"), on_event=watch)
+    assert len(sent.requests) == 1
+
+
 # Tool calls
 
 
