@@ -73,14 +73,30 @@ if TYPE_CHECKING:
 
         @overload  # type: ignore[override]
         def __call__(
-            self, messages: Messages, *, tools: Tools, **options: Unpack[_ChatOptions]
+            self,
+            messages: Messages,
+            *,
+            tools: Sequence[Any],
+            include_details: Literal[True],
+            **options: Unpack[_ChatOptions],
+        ) -> Executable[tuple[ChunkList, Reply]]: ...
+        @overload
+        def __call__(
+            self, messages: Messages, *, tools: Sequence[Any], **options: Unpack[_ChatOptions]
         ) -> Executable[ChunkList]: ...
         @overload
         def __call__(
-            self, messages: Messages, *, include_details: Literal[True], **options: Unpack[_ChatOptions]
+            self,
+            messages: Messages,
+            *,
+            tools: None = None,
+            include_details: Literal[True],
+            **options: Unpack[_ChatOptions],
         ) -> Executable[tuple[str, Reply]]: ...
         @overload
-        def __call__(self, messages: Messages, **options: Unpack[_ChatOptions]) -> Executable[str]: ...
+        def __call__(
+            self, messages: Messages, *, tools: None = None, **options: Unpack[_ChatOptions]
+        ) -> Executable[str]: ...
         @overload
         def __call__(self, messages: Messages, **options: Any) -> Executable[Any]: ...
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
