@@ -310,6 +310,10 @@ class OpenAI(ChatModel):
     def _is_providers_own(self) -> bool:
         return self.endpoint == OWN_ENDPOINT
 
+    def __repr__(self) -> str:
+        shown = super().__repr__()
+        return shown if self.api == "chat" else f"{shown[:-1]}, api={self.api!r})"
+
 
 def _effort(reasoning: str | int | None) -> str | None:
     """How much to think, in OpenAI's words."""

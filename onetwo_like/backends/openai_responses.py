@@ -33,6 +33,14 @@ from onetwo_like.errors import (
 )
 
 _ROLES = {"system": "system", "user": "user", "model": "assistant"}
+# What the provider's own tools, which `extra` may ask for, did for the answer.
+_DONE_BY_THE_PROVIDER = (
+    "code_interpreter_call",
+    "file_search_call",
+    "mcp_call",
+    "mcp_list_tools",
+    "web_search_call",
+)
 
 
 # What is sent
@@ -129,6 +137,8 @@ def read_response(reply: dict[str, Any]) -> list[Choice]:
     status = reply.get("status")
     if status == "failed":
         _raise_failure(reply.get("error"))
+    if status not in ("completed", "incomplete", None):  # some servers give none
+        raise MalformedReplyError(f"the response is {status!r:.60}, not completed")
     chunks: list[Chunk] = []
     for item in items_of(reply, "output"):
         chunks += _chunks(item, _reason(reply))
@@ -162,6 +172,8 @@ def _chunks(item: dict[str, Any], reason: str | None) -> list[Chunk]:
     if kind == "reasoning":
         summaries = [part.get("text", "") for part in item.get("summary") or () if isinstance(part, dict)]
         return [Chunk(Reasoning("\n\n".join(summaries), item))]
+    if kind in _DONE_BY_THE_PROVIDER:
+        return []
     raise MalformedReplyError(f"the response has an item that is not known here: {excerpt(str(item))}")
 
 

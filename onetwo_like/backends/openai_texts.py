@@ -7,10 +7,9 @@ from typing import Any
 
 from onetwo_like.backends.chat_model import Choice
 from onetwo_like.backends.failures import excerpt
-from onetwo_like.backends.openai_chat import items_of, usage_of
+from onetwo_like.backends.openai_chat import add_text, choices_in, items_of, usage_of
 from onetwo_like.backends.stainless import Api
 from onetwo_like.core.content import Chunk, ChunkList
-from onetwo_like.core.events import emit_text
 from onetwo_like.errors import ConnectionFailedError, MalformedReplyError
 
 # Continuing
@@ -33,14 +32,9 @@ async def gather_text(events: AsyncIterator[object]) -> dict[str, Any]:
     pieces: list[str] = []
     finish_reason = None
     async for event in events:
-        if not isinstance(event, dict):
-            raise MalformedReplyError(f"a chunk of the stream is not an object: {excerpt(str(event))}")
-        whole.update({n: event[n] for n in ("id", "model", "usage") if event.get(n)})
-        for choice in event.get("choices") or ():
+        for choice in choices_in(event, whole):
             finish_reason = choice.get("finish_reason") or finish_reason
-            if text := choice.get("text"):
-                pieces.append(text)
-                emit_text(text)
+            add_text(pieces, choice.get("text"))
     if finish_reason is None:
         raise ConnectionFailedError(
             f"the stream broke off without a finish reason, after {sum(map(len, pieces))} characters"

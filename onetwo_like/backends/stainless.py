@@ -7,9 +7,10 @@ with None would hide it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from onetwo_like.backends.failures import excerpt
@@ -84,8 +85,10 @@ async def ask(sdk: Sdk, client: Any, request: Request, learn: Callable[[Mapping[
             response = await client.post(api.path, body=body, cast_to=httpx2.Response)
             request_id = response.headers.get(sdk.request_id)
             learn(response.headers)
-            reply = _json_of(response)
-        value = api.read(reply)
+            with reading():
+                reply = _json_of(response)
+        with reading():
+            value = api.read(reply)
     except getattr(package, sdk.error) as error:
         if (own := own_error_in(error)) is not None:
             raise own from None
@@ -134,10 +137,24 @@ def _json_of(response: httpx2.Response) -> dict[str, Any]:
     return reply
 
 
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Blames the reply for what goes wrong in the block: servers put anything anywhere.
+
+    Nothing is published in it, because an error of somebody who watches is not the reply's.
+    """
+    try:
+        yield
+    except (json.JSONDecodeError, UnicodeDecodeError, OneTwoError):
+        raise
+    except (TypeError, AttributeError, LookupError, ValueError, RecursionError) as error:
+        raise MalformedReplyError(f"the reply is not of the form that the API promises: {error!r}") from error
+
+
 def count(counts: object, name: str) -> int | None:
     """A number of tokens in a provider's counts; None if it does not say."""
     value = counts.get(name) if isinstance(counts, dict) else None
-    return value if isinstance(value, int) else None
+    return value if type(value) is int and value >= 0 else None
 
 
 def read_count(reply: dict[str, Any]) -> int:

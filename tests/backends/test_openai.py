@@ -20,6 +20,7 @@ from onetwo_like.errors import (
     ParseError,
     UnsupportedOptionError,
 )
+from tests.backends.mocked import Recorder, chat_reply
 from tests.servers.loopback import LoopbackServer, logprob_of, vector_of
 
 PNG = b"\x89PNG..."
@@ -128,6 +129,18 @@ def test_an_option_that_the_api_lacks_is_refused_before_any_call(server, backend
     with pytest.raises(UnsupportedOptionError, match="top_k"):
         OpenAI("tiny", top_k=5)
     assert server.requests == []
+
+
+def test_a_seed_gives_other_answers_in_each_of_several_calls():
+    def answer(path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return {"choices": chat_reply(f"{body['seed']}")["choices"] * body["n"]}
+
+    sent = Recorder(answer)
+    OpenAI("tiny", api_key="none", http_client=sent.client).register()
+    texts = ot.run(llm.generate_texts("Hello", 300, seed=7))
+    assert [body["n"] for body in sent.bodies] == [128, 128, 44]
+    assert len(set(texts)) == 3
+    assert texts[0] == "7"
 
 
 def test_samples_of_a_seeded_request_have_seeds_of_their_own(server, backend):

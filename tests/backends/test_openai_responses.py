@@ -67,6 +67,22 @@ REASONING = {
 }
 
 
+def test_what_the_providers_own_tools_did_stands_beside_the_answer():
+    sent = registered(response({"type": "web_search_call", "id": "w"}, message("Sunny.")))
+    assert ot.run(llm.generate_text("Go", extra={"tools": [{"type": "web_search"}]})) == "Sunny."
+    assert sent.bodies[0]["tools"] == [{"type": "web_search"}]
+    registered(response({"type": "computer_call", "id": "c"}, message("Sunny.")))
+    with pytest.raises(MalformedReplyError, match="an item that is not known here"):
+        ot.run(llm.generate_text("Go"))
+
+
+@pytest.mark.parametrize("status", ["cancelled", "in_progress", "queued"])
+def test_a_response_that_is_not_over_is_no_answer(status):
+    registered(response(message("Sun"), status=status))
+    with pytest.raises(MalformedReplyError, match=status):
+        ot.run(llm.generate_text("Go"))
+
+
 def test_a_text_is_asked_for_and_read():
     sent = registered(response(REASONING, message("Nice ", "day")))
     text, reply = ot.run(
