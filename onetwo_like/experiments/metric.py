@@ -26,6 +26,7 @@ Score: TypeAlias = Scored | Awaitable[Scored]
 Scoring: TypeAlias = Callable[..., Score]
 
 _YES, _NO = Scored(1.0, None, True), Scored(0.0, None, True)
+_PLAIN = frozenset({float, int, tuple})
 
 # What a metric may ask for, in the order in which one whose parameters have other names gets it.
 _ONE = ("target", "prediction", "example")
@@ -55,7 +56,9 @@ class Metric:
         self.pairwise = bool(getattr(function, "pairwise", False))
         self._function = function
         offered = _PAIR if self.pairwise else _SAMPLES if self.over_samples else _ONE
-        score = _scoring(name, function, *_wanted(name, function, offered))
+        positional, named = _wanted(name, function, offered)
+        wants_all = {*named, "example"} == set(offered)
+        score = _scoring(name, function, positional, named, wants_all)
         self.score = _of_pair(score) if self.pairwise else score
 
     def __repr__(self) -> str:
@@ -99,13 +102,13 @@ def _wanted(
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # some functions written in C do not tell
         return offered[:2], ()
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return (), offered
-    named = tuple([p.name for p in parameters if p.name in offered and p.kind is not p.POSITIONAL_ONLY])
+    takes_all = any(p.kind is p.VAR_KEYWORD for p in parameters)
+    by_name = {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+    named = offered if takes_all else tuple([n for n in offered if n in by_name])
     others = [
         p
         for p in parameters
-        if p.name not in named and p.default is p.empty and p.kind is not p.VAR_POSITIONAL
+        if p.name not in named and p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
     ]
     if named and not others:
         return (), named
@@ -126,27 +129,36 @@ def _misfit(name: str, offered: tuple[str, ...], unfilled: list[str]) -> UsageEr
 
 
 def _scoring(
-    name: str, function: Callable[..., Any], positional: tuple[str, ...], named: tuple[str, ...]
+    name: str,
+    function: Callable[..., Any],
+    positional: tuple[str, ...],
+    named: tuple[str, ...],
+    wants_all: bool,
 ) -> Scoring:
-    def score(**given: Any) -> Score:
+    wants_example = "example" in named
+
+    def score(*, example: Any, **given: Any) -> Score:
         try:
-            value = (
-                function(**{n: given[n] for n in named})
-                if named
-                else function(*[given[n] for n in positional])
-            )
+            if positional:
+                given["example"] = example
+                value = function(*[given[n] for n in positional])
+            elif wants_all:  # most metrics do, and another dict would cost more than all the rest here
+                value = function(example=example, **given) if wants_example else function(**given)
+            else:
+                given["example"] = example
+                value = function(**{n: given[n] for n in named})
         except (ProgramError, MetricError):
             raise
         except Exception as error:
-            raise _failed(name, error, given["example"]) from error
+            raise _failed(name, error, example) from error
         # Most are plain functions that say yes or no, and there are tens of thousands of calls.
         if value is True:
             return _YES
         if value is False:
             return _NO
-        if isinstance(value, Awaitable):
-            return _awaited(name, value, given["example"])
-        return _scored(name, value, given["example"])
+        if value.__class__ not in _PLAIN and isinstance(value, Awaitable):
+            return _awaited(name, value, example)
+        return _scored(name, value, example)
 
     return score
 
@@ -176,10 +188,9 @@ async def _awaited(name: str, value: Any, example: Any) -> Scored:
 
 
 def _scored(name: str, value: Any, example: Any) -> Scored:
-    details = None
-    number = value
-    if isinstance(value, tuple) and len(value) == 2:
-        number, details = value
+    number, details = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
+    if number.__class__ is float and math.isfinite(number):
+        return Scored(number, details)
     if getattr(number, "shape", None) == ():  # numpy's numbers, and tensors of one
         number = number.item()
     if isinstance(number, bool):

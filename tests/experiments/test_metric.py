@@ -41,6 +41,7 @@ async def score_of(metric):
         (lambda prediction, tolerance=3: (1, [prediction, tolerance]), ["Nice", 3]),
         (lambda **all: (1, sorted(all)), ["example", "prediction", "target"]),
         (lambda target, **all: (1, sorted(all)), ["example", "prediction"]),
+        (lambda target, x=3: (1, [target, x]), ["Paris", 3]),
         (functools.partial(lambda prediction, limit: (1, limit), limit=5), 5),
     ],
 )
@@ -62,6 +63,7 @@ def test_a_function_in_c_gets_target_and_prediction():
         (over_samples(lambda prediction: 1), "over all samples has `predictions`"),
         (lambda: 1, "'m' has no parameter that could be filled"),
         (lambda a, b, c, d: 1, "nothing fills the parameter 'a'"),
+        (lambda gold, **all: 1, "nothing fills the parameter 'gold'"),
         ("exact", "is to be a function, not str: 'exact'"),
     ],
 )
