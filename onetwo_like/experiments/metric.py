@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Awaitable, Callable
@@ -52,8 +53,8 @@ class Metric:
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         self.name = name
-        self.over_samples = bool(getattr(function, "over_samples", False))
-        self.pairwise = bool(getattr(function, "pairwise", False))
+        self.over_samples = _is_marked(function, "over_samples")
+        self.pairwise = _is_marked(function, "pairwise")
         self._function = function
         offered = _PAIR if self.pairwise else _SAMPLES if self.over_samples else _ONE
         positional, named = _wanted(name, function, offered)
@@ -92,6 +93,12 @@ def over_samples(metric: F) -> F:
     """
     metric.over_samples = True  # type: ignore[attr-defined]
     return metric
+
+
+def _is_marked(function: Any, mark: str) -> bool:
+    while not hasattr(function, mark) and isinstance(function, functools.partial):
+        function = function.func
+    return bool(getattr(function, mark, False))
 
 
 def _wanted(
