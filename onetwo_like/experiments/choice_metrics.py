@@ -14,7 +14,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _WITHOUT_OPTIONS = "ABCDEFGH"  # the next is I, which is seldom an option
 
 _CONCLUSION = re.compile(r"\banswer\b[\s*_\"']*(?:is|would be|must be|should be|:|=)", re.IGNORECASE)
-_BEFORE_LABEL = r"[\s*_#>\"'(\[{$\\]*"
+_BEFORE_LABEL = r"[ \t*_#>\"'(\[{$\\]*"
 _CLAUSE_END = re.compile(r"[.,;:!?]+(?=\s|$)|[\n。，；！？]")
 # A negation, and at most three more words up to here; not in "not B but C".
 _DENIED = re.compile(
@@ -22,6 +22,7 @@ _DENIED = re.compile(
     r"[^\w.,;:!?\n]+(?:(?!but\b)\w+[^\w.,;:!?\n]+){0,3}$",
     re.IGNORECASE,
 )
+_DENIED_WITHIN = 80  # characters
 
 
 def choice_accuracy(
@@ -155,15 +156,19 @@ def _mentioned(text: str, options: _Options) -> set[int]:
         option = options.texts[place]
         if len(option) < 2:
             continue
-        denied = sum([bool(_DENIED.search(c, 0, start)) for c in clauses for start in mentions(c, option)])
+        denied = sum([_is_denied(c, start) for c in clauses for start in mentions(c, option)])
         if len(list(mentions(words, option))) > denied:
             found.add(place)
         words, clauses = _without(words, option), [_without(clause, option) for clause in clauses]
         text = re.sub(re.escape(option), lambda said: "\n" * len(said[0]), text, flags=re.IGNORECASE)
     for place, label in enumerate(options.labels):
-        if any(not _DENIED.search(text, 0, start) for start in _labels(text, label)):
+        if not all(_is_denied(text, start) for start in _labels(text, label)):
             found.add(place)
     return found
+
+
+def _is_denied(text: str, place: int) -> bool:
+    return _DENIED.search(text, max(0, place - _DENIED_WITHIN), place) is not None
 
 
 def _without(words: str, option: str) -> str:

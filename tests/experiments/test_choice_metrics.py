@@ -126,6 +126,12 @@ def test_an_option_that_is_the_label_of_another_is_no_clear_choice():
     assert choice_accuracy("A", "B", example(["B", "A"])) == (False, {"reason": "it mentions A and B"})
 
 
+@pytest.mark.parametrize("piece", ["\n", " ", "A", "A ", "(", "answer is ", "not ", "Paris, ", "a. ", "B)\n"])
+def test_a_long_text_of_one_thing_is_read_or_not(piece):
+    # An expression that backtracks would not end here.
+    chosen(piece * 10_000)
+
+
 @pytest.mark.parametrize("target", ["B", "b", "Paris", "PARIS.", 1])
 def test_the_target_is_a_label_a_text_or_a_place(target):
     assert choice_accuracy(target, "Paris", example(CITIES))[0]

@@ -1,6 +1,5 @@
 """Is the number that an answer names read, and nothing that is none?"""
 
-import time
 from decimal import Decimal
 from fractions import Fraction
 
@@ -110,18 +109,10 @@ def test_what_is_read(text, number):
     assert number_in(text)[0] == number
 
 
-def test_a_hostile_text_takes_no_longer_than_it_is_long():
-    began = time.process_time()
-    for text in (
-        "1e" * 100_000,
-        "1," * 100_000,
-        "-" * 200_000,
-        "1" * 200_000,
-        "1e99999999999 " * 10_000,
-        "." * 200_000,
-    ):
-        number_in(text)
-    assert time.process_time() - began < 5
+@pytest.mark.parametrize("piece", ["1e", "1,", "-", "1", "1e99999999999 ", ".", " ", "\n", "$-", "1/"])
+def test_a_long_text_of_one_thing_is_read_or_not(piece):
+    # An expression that backtracks would not end here.
+    number_in(piece * 100_000)
 
 
 def test_the_details_are_what_was_read_or_why_nothing_was():

@@ -1,5 +1,6 @@
 """Are metrics over samples what counting all possibilities gives?"""
 
+import asyncio
 import functools
 import itertools
 
@@ -81,14 +82,18 @@ def test_without_any_answer_there_is_no_score():
 
 
 def test_a_checker_may_ask_a_model_and_all_are_asked_at_once():
-    model = Scripted(lambda prompt: '"yes"' if prompt.startswith("Paris") else '"no"')
-    checker = judge("{{ prediction }}?", backend=model)
-    run = ot.make_executable(
-        lambda metric: metric.score(target="Paris", predictions=["Paris", "Nice"], example=EXAMPLE)
-    )
-    scored = ot.run(run(prepared("m", pass_at_k(1, checker))))
-    assert scored == Scored(0.5, {"samples": 2, "passed": 1})
-    assert len(model.requests) == 2
+    async def answer(prompt):
+        await barrier.wait()  # for ever, if there were not two at once
+        return '"yes"' if prompt.startswith("Paris") else '"no"'
+
+    @ot.make_executable
+    def scored(metric):
+        return metric.score(target="Paris", predictions=["Paris", "Nice"], example=EXAMPLE)
+
+    barrier = asyncio.Barrier(2)
+    checker = judge("{{ prediction }}?", backend=Scripted(answer))
+    found = ot.run(scored(prepared("m", pass_at_k(1, checker))).timeout(20))
+    assert found == Scored(0.5, {"samples": 2, "passed": 1})
 
 
 def test_a_checker_may_ask_a_model_about_some_answers_only():
