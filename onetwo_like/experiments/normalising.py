@@ -74,7 +74,7 @@ def normalised(text: str, *, articles: bool = False) -> str:
         words = [word for word in words if word not in _ARTICLES] or words
     left = " ".join(words)
     if not left:
-        return folded.strip()
+        return " ".join(folded.split())
     return _folded(left)  # an accent may have come to stand after its letter
 
 

@@ -73,6 +73,16 @@ def test_what_csv_holds_stays_text(tmp_path):
     ]
 
 
+def test_the_line_breaks_in_a_cell_stay_as_they_are(tmp_path):
+    data = load(write(tmp_path / "a.csv", 'input\r\n"a\r\nb\rc\nd"\r\n'))
+    assert data[0].input == "a\r\nb\rc\nd"
+
+
+def test_half_a_character_of_json_has_a_hash(tmp_path):
+    data = load(write(tmp_path / "a.jsonl", '{"input": "\\ud83d"}'))
+    assert data.hash == load([{"input": "\ud83d"}]).hash
+
+
 def test_nan_in_json_is_missing(tmp_path):
     with pytest.raises(DatasetError, match=r"a\.jsonl: 'target' is missing or empty in row 2 \(line 2\)"):
         load(write(tmp_path / "a.jsonl", '{"input": 1, "target": 2}\n{"input": 1, "target": NaN}\n'))
