@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESAMPLES = 9_999
-_AT_ONCE = 1_000_000  # draws in memory: 16 MB
+_DRAWS = 250_000  # in memory: 4 MB
 
 
 def bca_interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
@@ -46,7 +46,7 @@ def _resampled_means(z: NDArray[np.float64], rng: np.random.Generator) -> NDArra
         # The same distribution, drawn as how often each value comes: a yes/no metric has three, not n.
         return np.asarray((rng.multinomial(n, counts / n, size=RESAMPLES) * distinct).sum(axis=1) / n)
     means = np.empty(RESAMPLES)
-    rows = max(1, _AT_ONCE // n)
+    rows = max(1, _DRAWS // n)
     for start in range(0, RESAMPLES, rows):
         some = means[start : start + rows]
         some[:] = z[rng.integers(0, n, size=(len(some), n))].mean(axis=1)
