@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 RESAMPLES = 9_999
 _DRAWS = 250_000  # in memory: 4 MB
+_FEW = 32
 
 
 def bca_interval(values: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
@@ -42,7 +43,7 @@ def _resampled_means(z: NDArray[np.float64], rng: np.random.Generator) -> NDArra
 
     n = len(z)
     distinct, counts = np.unique(z, return_counts=True)
-    if len(distinct) * 8 <= n:
+    if len(distinct) <= min(_FEW, n // 8):
         # The same distribution, drawn as how often each value comes: a yes/no metric has three, not n.
         return np.asarray((rng.multinomial(n, counts / n, size=RESAMPLES) * distinct).sum(axis=1) / n)
     means = np.empty(RESAMPLES)
