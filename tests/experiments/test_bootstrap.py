@@ -9,12 +9,12 @@ from scipy import stats
 from onetwo_like.experiments.bootstrap import bca_interval
 
 
-def scipys(values, level):
+def scipys(values, level, resamples=40_000):
     made = stats.bootstrap(
         (values,),
         np.mean,
         confidence_level=level,
-        n_resamples=40_000,
+        n_resamples=resamples,
         method="BCa",
         batch=5_000,
         rng=np.random.default_rng(1),
@@ -55,6 +55,26 @@ def test_with_many_values_it_is_scipys_at_95_percent(data):
     seen = bca_interval(values, np.random.default_rng(2))
     tolerance = 0.15 * values.std(ddof=1) / math.sqrt(n)
     assert seen == pytest.approx(tuple(scipys(values, 0.95)), rel=0, abs=tolerance)
+
+
+def averaged(values):
+    return np.mean([bca_interval(values, np.random.default_rng(seed)) for seed in range(60)], axis=0)
+
+
+def test_on_average_over_seeds_even_its_correction_of_bias_is_scipys():
+    values = np.exp(np.linspace(0, 4, 12))
+    low, high = averaged(values)
+    expected = scipys(values, widened(12), resamples=400_000)
+    standard_error = values.std(ddof=1) / math.sqrt(12)
+    assert low == pytest.approx(expected.low, rel=0, abs=0.015 * standard_error)
+    assert high == pytest.approx(expected.high, rel=0, abs=0.1 * standard_error)
+
+
+@pytest.mark.parametrize("data", ["yes/no", "thirds"])
+def test_resamples_that_tie_with_the_mean_favour_no_side(data):
+    values = DATA[data](np.random.default_rng(5), 60)
+    mirrored = -averaged(-values)[::-1]
+    assert averaged(values) == pytest.approx(mirrored, rel=0, abs=0.05 * values.std(ddof=1) / math.sqrt(60))
 
 
 def test_skew_moves_the_interval_to_the_long_side():

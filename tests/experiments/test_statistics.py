@@ -177,6 +177,12 @@ class TestNothingPretended:
         assert d.p_value == 0.125
         assert d.said == "pairs that differ: 4 of 40, so no p-value below 0.125 was possible"
 
+    @pytest.mark.parametrize("differing", [1, 5, 6])
+    def test_six_pairs_that_differ_could_have_shown_something(self, differing):
+        d = of(singly([0] * 40), singly([1] * differing + [0] * (40 - differing)))
+        assert d.p_value is not None
+        assert (d.said == "") == (d.p_value < 0.05) == (differing == 6)
+
     @pytest.mark.parametrize("score", [math.nan, math.inf, -math.inf])
     def test_a_score_that_is_not_finite_is_refused_by_name(self, score):
         with pytest.raises(UsageError, match=f"The score {score} of the metric 'exact'"):

@@ -52,6 +52,7 @@ class TestSymmetries:
 
         assert (e.a, e.b, e.mean_a, e.mean_b) == ("y", "x", d.mean_b, d.mean_a)
         assert e.difference == negative(d.difference)
+        assert e.effect_size == negative(d.effect_size)
         assert (e.ci_low, e.ci_high) == (negative(d.ci_high), negative(d.ci_low))
         assert (e.bca_low, e.bca_high) == (negative(d.bca_high), negative(d.bca_low))
         assert (e.p_value, e.detectable, e.test, e.said) == (d.p_value, d.detectable, d.test, d.said)

@@ -143,5 +143,6 @@ def test_numbers_have_the_decimals_that_the_interval_can_carry():
     assert shown(1234.4, 250) == "1234 (95 % interval 984 to 1484"
     assert shown(0.12345, 0.0021) == "0.123 (95 % interval 0.121 to 0.126"
     assert shown(2.5e-9, 1e-9) == "2.5e-09 (95 % interval 1.5e-09 to 3.5e-09"
+    assert shown(0.049, 0.05) == "0.05 (95 % interval 0.00 to 0.10"
     assert shown(0.05, 0.05) == "0.05 (95 % interval 0.00 to 0.10"
     assert shown(2e12, 1e12) == "2e+12 (95 % interval 1e+12 to 3e+12"
