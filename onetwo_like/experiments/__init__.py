@@ -1,0 +1,1 @@
+"""Comparing programs and models: examples, metrics, statistics, reports."""
