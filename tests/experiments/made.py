@@ -10,7 +10,9 @@ WORDS = (
     "what is the capital southernmost city river mountain of in and which who mayor painter wrote largest "
     "oldest near between north border island language currency harbour spoken before after famous song"
 ).split()
-PLACES = [f"{a}{b}" for a in ("Lor", "Mar", "Ven", "Tol", "Bra", "Quim") for b in ("ient", "seille", "ice", "ouse")]
+PLACES = [
+    f"{a}{b}" for a in ("Lor", "Mar", "Ven", "Tol", "Bra", "Quim") for b in ("ient", "seille", "ice", "ouse")
+]
 FAILURES = {
     "error": "RateLimitedError: the provider allows 60 calls a minute (request-id 17)",
     "timeout": "DeadlineError: no answer within 30 s",
@@ -62,12 +64,19 @@ def made(
             lost |= {} if row["status"] == "ok" else {row["status"]: row}
         if lost and samples == sum(row["status"] != "ok" for row in rows[-samples:]):
             excluded += [
-                {"arm": arms[arm], "example": rows[-1]["example"], "metric": metric, "reason": "no sample was answered"}
+                {
+                    "arm": arms[arm],
+                    "example": rows[-1]["example"],
+                    "metric": metric,
+                    "reason": "no sample was answered",
+                }
                 for metric in yes_no
             ]
     means = {metric: {arm: _mean(_scores(rows, metric, arm)) for arm in arms} for metric in yes_no}
     differences = [
-        _difference(metric, a, b, _scores(rows, metric, a), _scores(rows, metric, b), yes_no[metric] and samples == 1)
+        _difference(
+            metric, a, b, _scores(rows, metric, a), _scores(rows, metric, b), yes_no[metric] and samples == 1
+        )
         for metric in yes_no
         for a, b in itertools.combinations(arms, 2)
     ]
@@ -116,7 +125,11 @@ def _row(
         "output_tokens": answer if answered else None,
         "cost": cost if answered else None,
         "latency_s": took if status != "not run" else None,
-        "cache": None if status == "not run" else "failed" if not answered else chance.choice(["made", "hit"]),
+        "cache": None
+        if status == "not run"
+        else "failed"
+        if not answered
+        else chance.choice(["made", "hit"]),
     }
     call = {"operation": "generate_text", "prompt": "", "answer": None, "model_version": f"toy-{arm}", **used}
     return {
@@ -127,7 +140,11 @@ def _row(
         "status": status,
         "error": FAILURES.get(status),
         "scores": {
-            metric: None if not answered else float(good) if kind else round(chance.betavariate(2 + good, 2), 6)
+            metric: None
+            if not answered
+            else float(good)
+            if kind
+            else round(chance.betavariate(2 + good, 2), 6)
             for metric, kind in yes_no.items()
         },
         "details": {},
@@ -206,7 +223,11 @@ def _arm(name: str, rows: list[dict[str, Any]], planted: str) -> dict[str, Any]:
     return {
         "name": name,
         "described": f"NGram(order={len(name)})" + planted,
-        "fingerprint": {"provider": "onetwo_like", "model": f"ngram-{len(name)}" + planted, "order": len(name)},
+        "fingerprint": {
+            "provider": "onetwo_like",
+            "model": f"ngram-{len(name)}" + planted,
+            "order": len(name),
+        },
         "recorded": recorded,
         "paid": {
             "calls": len(made_now),

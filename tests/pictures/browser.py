@@ -64,7 +64,9 @@ class Browser:
         }})"""
         # A page that is being left takes the expression with it.
         for _ in range(20):
-            done = self._send("Runtime.evaluate", expression=waited, awaitPromise=True, returnByValue=True, lost=True)
+            done = self._send(
+                "Runtime.evaluate", expression=waited, awaitPromise=True, returnByValue=True, lost=True
+            )
             if done.get("result", {}).get("value") is True:
                 return
             assert "exceptionDetails" not in done, f"never: {claim}"
@@ -76,7 +78,12 @@ class Browser:
         text = {"text": "\r"} if key == "Enter" else {}
         for kind in ("keyDown", "keyUp"):
             self._send(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=codes[key], **text
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                windowsVirtualKeyCode=codes[key],
+                **text,
             )
 
     def screenshot(self, path: Path, whole: bool = True) -> None:
