@@ -121,7 +121,7 @@ class Axis:
     def over(values: Sequence[float], margin: float = 0.04) -> Axis:
         """The axis on which all these values have a place."""
         low, high = min(values), max(values)
-        room = (high - low) * margin or abs(high) * 0.1 or 0.5
+        room = (high - low) * margin if high > low else abs(high) * 0.1 or 0.5
         return Axis(low - room, high + room)
 
     def __call__(self, value: float) -> float:

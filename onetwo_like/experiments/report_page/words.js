@@ -20,7 +20,7 @@ const grouped = (x, decimals) => Math.abs(x).toLocaleString("en", { minimumFract
 const number = (x) => {
   if (x === null) return DASH;
   const size = Math.abs(x);
-  const shown = size > 0 && size < 0.001 ? String(+size.toPrecision(2))
+  const shown = size > 0 && size < 0.001 ? size < 0.0001 ? size.toExponential(1) : String(+size.toPrecision(2))
     : Number.isInteger(x) ? grouped(x, 0) : grouped(x, size < 10 ? 3 : size < 100 ? 2 : size < 1000 ? 1 : 0);
   return (x < 0 ? "−" : "") + shown;
 };
