@@ -6,18 +6,23 @@ function exampleDialog(report, visible) {
   const { value, statusOf, score, route, armed } = report;
   const dialog = document.getElementById("example");
 
-  // Which example is open stands in the address alone, so that links and the back button work.
-  let mayGoBack = false;
-  const open = (line) => { mayGoBack = true; location.hash = route(line); };
-  document.addEventListener("click", (event) => {
-    if (event.target.closest('a[href^="#example="]')) mayGoBack = true;
-  });
-  dialog.addEventListener("close", () => {
-    if (!asked()) return;
-    if (mayGoBack) history.back();
+  // Which example is open stands in the address alone, so that links and the back button work. To close is to
+  // go back to where it was opened; where an address from elsewhere opened it, there is no such place.
+  let cameFromHere = false, leaving = false, isOpen = false;
+  const open = (line) => { cameFromHere = true; location.hash = route(line); };
+  const leave = () => {
+    if (leaving || !asked()) return;
+    leaving = true;
+    if (cameFromHere) history.back();
     else location.replace("#all");  // names no element, so nothing scrolls
+  };
+  document.addEventListener("click", (event) => {
+    if (event.target.closest('a[href^="#example="]')) cameFromHere = true;
+    if (event.target === dialog) leave();  // beside it
   });
-  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.addEventListener("cancel", (event) => { event.preventDefault(); leave(); });
+  // A browser may close it without asking. It says so late: the next one may be about to open, or be open.
+  dialog.addEventListener("close", () => { if (isOpen && !dialog.open) leave(); });
   addEventListener("hashchange", follow);
   follow();
   return open;
@@ -29,8 +34,10 @@ function exampleDialog(report, visible) {
   }
 
   function follow() {
+    leaving = false;
     const given = asked();
-    if (!given) { if (dialog.open) dialog.close(); return; }
+    isOpen = Boolean(given);
+    if (!given) { dialog.close(); return; }
     const example = examples.id.indexOf(given.id);
     const line = lines.find((l) => l.example === example && l.sample === given.sample);
     const focused = dialog.contains(document.activeElement) ? document.activeElement.textContent : "";
@@ -45,7 +52,7 @@ function exampleDialog(report, visible) {
     const heading = make("h2", "", title);
     heading.id = "example-title";
     heading.tabIndex = -1;
-    return make("div", "top", heading, ...more, pressed("Close", () => dialog.close()));
+    return make("div", "top", heading, ...more, pressed("Close", leave));
   }
 
   function told(line) {
