@@ -100,7 +100,8 @@ def scores(metric: str, yes_no: bool, by_arm: Mapping[str, Sequence[float]], mea
     values = [v for arm in by_arm.values() for v in arm]
     if not values:
         return ""
-    axis = Axis(0.0, 1.0) if yes_no else Axis.over(values, 0.0)
+    shares = yes_no or (min(values) >= 0 and max(values) <= 1)
+    axis = Axis(0.0, 1.0) if shares else Axis.over(values, 0.0)
     most = max(max(_histogram(arm, axis)) / max(len(arm), 1) for arm in by_arm.values())
     markup, y = "", 0.0
     for i, (arm, own) in enumerate(by_arm.items()):

@@ -71,7 +71,7 @@ def made(
                 call["answer"] = own[-1]["prediction"]
         rows += own
         if all(row["status"] != "ok" for row in own):
-            gone = {"arm": arms[arm], "example": f"q{example}", "reason": "no sample was answered"}
+            gone = {"arm": arms[arm], "example": f"q{example}", "reason": "no sample was answered" + planted}
             excluded += [{**gone, "metric": metric} for metric in yes_no]
     means = {metric: {arm: _mean(_scores(rows, metric, arm)) for arm in arms} for metric in yes_no}
     differences = [
@@ -81,6 +81,8 @@ def made(
         for metric in yes_no
         for a, b in itertools.combinations(arms, 2)
     ]
+    for each in differences:
+        each["said"] += planted
     return {
         "format": 1,
         "kind": "comparison" if len(arms) > 1 else "evaluation",
@@ -89,7 +91,7 @@ def made(
         "samples": samples,
         "seed": seed,
         "complete": complete,
-        "stopped": None if complete else "the budget of $0.01 is spent",
+        "stopped": None if complete else "the budget of $0.01 is spent" + planted,
         "dataset": {
             "name": "capitals.jsonl" + planted,
             "hash": hashlib.sha256("".join(inputs).encode()).hexdigest(),

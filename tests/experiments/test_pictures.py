@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from onetwo_like.core.drawing_text import text_width
 from onetwo_like.experiments.picture_parts import WIDTH, Axis, marker
 from onetwo_like.experiments.pictures import cost_against_quality, forest, latency, scores
 from tests.experiments.made import EVIL, made
@@ -128,6 +129,13 @@ def test_ticks_are_round_and_few():
         ticks = Axis(low, high).ticks()
         assert 2 <= len(ticks) <= 7
         assert all(low <= tick <= high for tick in ticks)
+
+
+def test_a_long_tick_at_the_end_of_an_axis_stays_on_the_sheet():
+    drawn, _ = Axis(0.0, 1.0).drawn(0.0, "{:.9f}".format)
+    left, *_, right = (float(x) for x in re.findall(r'<text x="([\d.]+)"', drawn))
+    half = text_width("0.000000000", 12) / 2
+    assert [left, right] == pytest.approx([half, WIDTH - half], abs=0.1)
 
 
 @pytest.mark.parametrize("planted", [EVIL, "\0\ud800\x1b]]>", "名前" * 40, "W" * 300, "a b " * 200, "مرحبا"])

@@ -239,8 +239,11 @@ class TestTable:
 
     def test_a_search_leaves_what_says_that(self, opened):
         comparison = made(failing=0.2)
+        for row in comparison["rows"]:
+            if row["example"] == "q31":
+                row["target"] = "Atlantis"
         chrome = opened(comparison)
-        for wanted in ("MARSEILLE", "q17", "request-id", "nobody says this"):
+        for wanted in ("MARSEILLE", "atlantis", "q17", "request-id", "nobody says this"):
             fill(chrome, "input[type=search]", wanted)
             expected = sum(
                 any(
