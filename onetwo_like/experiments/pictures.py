@@ -6,6 +6,7 @@ show the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,13 +65,15 @@ def _on_one_axis(differences: Sequence[Mapping[str, Any]]) -> list[list[Mapping[
         metrics.setdefault(d["metric"], []).append(d)
     parts: list[tuple[list[Mapping[str, Any]], float, float]] = []
     for ds in metrics.values():
-        size = max((abs(v) for d in ds for v in _ends(d)), default=0.0)
-        for i, (part, least, most) in enumerate(parts):
-            if min(least, size) >= _SQUEEZED * max(most, size):
-                parts[i] = ([*part, *ds], min(least, size), max(most, size))
+        most = max((abs(v) for d in ds for v in _ends(d)), default=0.0)
+        least = most or math.inf  # where all is tied, nothing can be squeezed
+        for i, (part, least_of_part, most_of_part) in enumerate(parts):
+            both = min(least, least_of_part), max(most, most_of_part)
+            if both[0] >= _SQUEEZED * both[1]:
+                parts[i] = ([*part, *ds], *both)
                 break
         else:
-            parts.append((ds, size, size))
+            parts.append((ds, least, most))
     return [part for part, _, _ in parts]
 
 

@@ -72,6 +72,7 @@ def test_metrics_of_another_size_have_an_axis_of_their_own_and_alike_ones_share_
     assert axes(0.1, 0.2) == 1
     assert axes(0.1, 120.0) == 2
     assert axes(0.1, 120.0, 0.2, 90.0) == 2
+    assert axes(0.0, 0.1) == axes(0.1, 0.0) == axes(0.0, 0.0) == 1  # all tied: fits any
 
 
 def test_bars_of_yes_and_no_are_as_long_as_the_share():

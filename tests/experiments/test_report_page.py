@@ -259,9 +259,8 @@ class TestTable:
         fill(chrome, "input[type=search]", "")
         assert status(chrome) == "1 to 50 of 120 rows"
 
-    def test_only_rows_that_differ_that_failed_or_that_are_excluded(self, opened):
+    def test_only_rows_that_differ_that_failed_or_that_have_no_score(self, opened):
         comparison = made(failing=0.3, samples=1, examples=200)
-        comparison["rows"][7]["scores"]["f1"] = None  # answered, but the metric failed
         chrome = opened(comparison)
         lines = [list(rows.values()) for rows in lines_of(comparison).values()]
 
@@ -276,12 +275,13 @@ class TestTable:
         assert shown("apart") == apart("exact")
         assert shown("answers") == sum(a["prediction"] != b["prediction"] for a, b in lines)
         assert shown("failed") == sum(any(row["status"] != "ok" for row in rows) for rows in lines)
-        assert shown("excluded") == len({each["example"] for each in comparison["excluded"]})
-        without = shown("unscored")
+        assert shown("unscored") == shown("failed")  # by the first metric
         chrome.js(
-            "(() => { const m = document.querySelectorAll('.tools select')[1]; m.value = 1; m.dispatchEvent(new Event('change')) })()"
+            "(() => { const m = document.querySelectorAll('.tools select')[1]; m.value = 1;"
+            " m.dispatchEvent(new Event('change')); })()"
         )
-        assert shown("unscored") == without + (lines[7][1]["status"] == "ok")
+        without = sum(any(row["scores"]["f1"] is None for row in rows) for rows in lines)
+        assert shown("unscored") == without > shown("failed")
         assert shown("apart") == apart("f1")
         assert "f1" in chrome.js("document.querySelector('.rows thead').textContent")
 
@@ -404,14 +404,38 @@ class TestExample:
             )
         assert said == ["Answer (number)", "Answer", "Answer (list)"]
 
-    def test_why_it_is_excluded_stands_with_the_arm(self, opened):
-        comparison = made(failing=0, examples=9)
+    def test_why_there_is_no_score_stands_with_the_arm_and_the_sample(self, opened):
+        comparison = made(failing=0, unscored=0, examples=9)
         comparison["excluded"] = [
-            {"arm": "five-gram", "example": "q3", "metric": "f1", "reason": "the judge failed"}
+            {"arm": "five-gram", "example": "q3", "metric": "f1", "reason": "sample 1: the judge failed"},
+            {"arm": "bigram", "example": "q3", "metric": "exact", "reason": "not in both arms"},
         ]
-        chrome = opened(comparison, at="#example=q3&sample=0")
-        said = chrome.js("[...document.querySelectorAll('dialog section')].map((s) => s.innerText)")
-        assert ["Excluded from f1: the judge failed" in text for text in said] == [False, True]
+        chrome = opened(comparison)
+        found = []
+        for sample in (0, 1):
+            chrome.js(f"location.hash = '#example=q3&sample={sample}'")
+            chrome.until(f"document.querySelector('dialog h2')?.textContent === 'q3, sample {sample}'")
+            said = chrome.js("[...document.querySelectorAll('dialog section')].map((s) => s.innerText)")
+            found.append(
+                [
+                    [reason in text for reason in ("No f1: the judge failed", "No exact: not in both arms")]
+                    for text in said
+                ]
+            )
+        assert found == [[[False, True], [False, False]], [[False, True], [True, False]]]
+
+    def test_what_a_judge_said_of_two_answers_stands_below_them(self, opened):
+        comparison = made(failing=0, examples=3)
+        pair = {"metric": "judge", "a": "bigram", "b": "five-gram", "example": "q1", "score": 0.75}
+        comparison["pairs"] = [
+            {**pair, "sample": 0, "details": {"why": EVIL}},
+            {**pair, "sample": 1, "details": "not this one"},
+        ]
+        chrome = opened(comparison, at="#example=q1&sample=0")
+        text = chrome.js("document.querySelector('dialog').innerText")
+        assert re.search(r"judge\s+five-gram\s+against\s+bigram\s+0\.750", text)
+        assert json.dumps(EVIL)[1:40] in text
+        assert "not this one" not in text
 
 
 class TestAccess:
