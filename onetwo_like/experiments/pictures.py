@@ -152,13 +152,17 @@ def _steps(bins: Sequence[int], total: int, most: float, axis: Axis, floor: floa
     return f"{path}V{n(floor)}Z"
 
 
-def cost_against_quality(metric: str, points: Mapping[str, tuple[float, Mapping[str, Any]]]) -> str:
+def cost_against_quality(metric: str, costs: Mapping[str, float | None], means: Mapping[str, Any]) -> str:
     """Each arm's mean with its interval over what 1,000 of its answers cost, in US dollars.
 
-    `points` has for each arm that cost and its mean: mean, ci_low, ci_high. "" if fewer than two arms
+    `costs` has all arms, None where it is not known; `means` are as in `scores`. "" if fewer than two arms
     have both: there is nothing to weigh.
     """
-    known = {arm: point for arm, point in points.items() if point[1].get("mean") is not None}
+    known = {
+        arm: (cost, means[arm])
+        for arm, cost in costs.items()
+        if cost is not None and arm in means and means[arm]["mean"] is not None
+    }
     if len(known) < 2:
         return ""
     across = Axis.over([0.0, *(cost for cost, _ in known.values())], 0.06)
@@ -180,7 +184,7 @@ def cost_against_quality(metric: str, points: Mapping[str, tuple[float, Mapping[
     drawn, below = across.drawn(tall, _price, "US dollars for 1,000 answers")
     markup += drawn
     legend, y = "", below + 4
-    for i, arm in enumerate(points):
+    for i, arm in enumerate(costs):
         if arm not in known:
             continue
         cost, mean = known[arm]

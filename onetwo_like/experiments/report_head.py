@@ -25,7 +25,7 @@ from onetwo_like.experiments.report_counts import Counted, Group, excluded, fail
 from onetwo_like.experiments.report_parts import arm_name, cut, folded, link, note, section, small, table
 
 _FIRST = 12  # examples named in a group of what was left out; the table of examples has them all
-_GROUPS = 40
+_GROUPS = 20
 _LETTERS = 2_000  # of a prompt or a description that stands in the page itself
 
 
@@ -203,23 +203,23 @@ def pictures(comparison: Mapping[str, Any], by_arm: Mapping[str, Counted]) -> st
         figures.append(_figure(svg, f"Scores by <code>{escaped(metric)}</code>: {how}."))
     svg = latency({arm: own.latencies for arm, own in by_arm.items()})
     figures.append(_figure(svg, "Latency: the middle half as a bar, 5 to 95 % as a line."))
-    prices = {arm: 1000 * sum(own.costs) / len(own.costs) for arm, own in by_arm.items() if own.costs}
-    if any(prices.values()):
-        for metric in comparison["metrics"]:
-            means = comparison["means"].get(metric, {})
-            points = {arm: (price, means.get(arm) or {"mean": None}) for arm, price in prices.items()}
-            svg = cost_against_quality(metric, points)
-            figures.append(_figure(svg, f"Cost against quality by <code>{escaped(metric)}</code>."))
-        priceless = [arm for arm in by_arm if arm not in prices]
-    else:
-        priceless = []
+    prices = {arm: _price_of_1000(own) for arm, own in by_arm.items()}
+    priced = [price for price in prices.values() if price is not None]
     said = ""
-    if not any(prices.values()):
-        said = note("No cost is drawn: " + ("every answer was free." if prices else "none is known."))
-    elif priceless:
-        names = ", ".join(f"<code>{escaped(arm)}</code>" for arm in priceless)
-        said = note(f"Not in the pictures of cost, because it is not known: {names}.")
+    if not any(priced):
+        said = note("No cost is drawn: " + ("every answer was free." if priced else "none is known."))
+    else:
+        for metric in comparison["metrics"]:
+            svg = cost_against_quality(metric, prices, comparison["means"].get(metric, {}))
+            figures.append(_figure(svg, f"Cost against quality by <code>{escaped(metric)}</code>."))
+        unknown = [f"<code>{escaped(arm)}</code>" for arm, price in prices.items() if price is None]
+        if unknown:
+            said = note(f"Not in the pictures of cost, because it is not known: {', '.join(unknown)}.")
     return section("pictures", "Pictures", f'<div class="figures">{"".join(figures)}</div>\n{said}')
+
+
+def _price_of_1000(arm: Counted) -> float | None:
+    return 1000 * sum(arm.costs) / len(arm.costs) if arm.costs else None
 
 
 def _figure(svg: str, caption: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Sequence
 from urllib.parse import urlencode
 
-from onetwo_like.experiments.picture_parts import COLOURS, escaped
+from onetwo_like.experiments.picture_parts import COLOURS, escaped, shape
 
 
 def folded(title: str, texts: Iterable[tuple[str, str]]) -> str:
@@ -51,7 +51,7 @@ def table(
 
 def arm_name(arm: str, place: int) -> str:
     """An arm's name, with the colour and the shape that it has in pictures."""
-    return f'<span class="arm arm-{place % COLOURS}"><code>{escaped(arm)}</code></span>'
+    return f'<span class="arm arm-{place % COLOURS} shape-{shape(place)}"><code>{escaped(arm)}</code></span>'
 
 
 def small(text: str, kind: str = "") -> str:

@@ -71,7 +71,7 @@ function exampleDialog(report, visible) {
       ...samples > 1 ? [others(line)] : [],
       given,
       make("div", "sides", ...line.rows.map((row, arm) => answer(line, row, arm))),
-      make("div", "sides", ...pairsOf(line).map(pair)),
+      ...pairsOf(line).length ? [make("div", "sides pairs", ...pairsOf(line).map(pair))] : [],
     ];
   }
 

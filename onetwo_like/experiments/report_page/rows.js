@@ -45,6 +45,7 @@ function looked(data) {
     statusOf: (row) => row < 0 ? "not run" : values[rows.status[row]],
     score: (x, metric) => yesNo[metric] && (x === 0 || x === 1) ? (x ? "yes" : "no") : number(x),
     route: (line) => "#" + new URLSearchParams({ example: examples.id[line.example], sample: line.sample }),
-    armed: (arm) => make("span", "arm arm-" + arm % 6, make("code", "", arms[arm])),
+    // The same mark as in the pictures.
+    armed: (arm) => make("span", `arm arm-${arm % 6} shape-${(arm + Math.floor(arm / 6)) % 4}`, make("code", "", arms[arm])),
   };
 }
