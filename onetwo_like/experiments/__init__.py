@@ -1,1 +1,1 @@
-"""Comparing programs and models: examples, metrics, statistics, reports."""
+"""Which of several programs or models is better, by how much, and can someone else check it?"""
