@@ -40,6 +40,9 @@ if TYPE_CHECKING:
     from onetwo_like.builtins.composables import make_composable
     from onetwo_like.core.plan import Plan
     from onetwo_like.core.usage import usage
+    from onetwo_like.experiments.arms import grid
+    from onetwo_like.experiments.compare import compare, comparison, evaluate, evaluation
+    from onetwo_like.experiments.result import Comparison, Evaluation
     from onetwo_like.flows.each import each
     from onetwo_like.flows.flow import Flow
     from onetwo_like.flows.history import History
@@ -53,6 +56,13 @@ if TYPE_CHECKING:
 _LATE = {
     "Plan": "onetwo_like.core.plan",
     "usage": "onetwo_like.core.usage",
+    "Comparison": "onetwo_like.experiments.result",
+    "Evaluation": "onetwo_like.experiments.result",
+    "compare": "onetwo_like.experiments.compare",
+    "comparison": "onetwo_like.experiments.compare",
+    "evaluate": "onetwo_like.experiments.compare",
+    "evaluation": "onetwo_like.experiments.compare",
+    "grid": "onetwo_like.experiments.arms",
     "First": "onetwo_like.flows.step",
     "Stop": "onetwo_like.flows.step",
     "Workflow": "onetwo_like.flows.workflow",
@@ -77,7 +87,9 @@ __all__ = [
     "CallStarted",
     "Chunk",
     "ChunkList",
+    "Comparison",
     "Dropped",
+    "Evaluation",
     "Event",
     "Executable",
     "First",
@@ -108,9 +120,14 @@ __all__ = [
     "__version__",
     "attempt",
     "caching",
+    "compare",
+    "comparison",
     "copy_registry",
     "each",
     "emit",
+    "evaluate",
+    "evaluation",
+    "grid",
     "make_composable",
     "make_executable",
     "parallel",
