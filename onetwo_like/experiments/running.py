@@ -239,7 +239,7 @@ class Trial:
         self, base: Scope, arm_at: int, example_at: int, example: Example, earlier: Row | None
     ) -> None:
         group = arm_at * len(self.examples) + example_at
-        if self._left[group] > 0:
+        if self._left[group] != 0:
             return
         self._left[group] = -1  # whoever comes last scores, and nobody after
         rows = [
@@ -276,6 +276,8 @@ class Trial:
             a, b = self._at(a_at, example_at, sample), self._at(b_at, example_at, sample)
             if a_at == b_at or a is None or b is None or a.status != "ok" or b.status != "ok":
                 continue  # the later of the two scores the pair
+            if not self.pairs.claimed(a, b):
+                continue  # both had answered before either was scored
             for metric in self.pairs.metrics:
                 earlier = self._earlier.get((a.arm, a.example, sample))
                 if earlier is not None and metric.name in earlier.reasons:
