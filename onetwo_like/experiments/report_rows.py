@@ -1,0 +1,138 @@
+"""How do 60,000 rows with their traces become a few megabytes that a page can unpack?
+
+As columns: each text is kept once and named by its place, rows name their example, calls name their row. The
+JSON of it is deflated and written in base64, which no planted markup can break out of.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+# The most a page may take. The largest of these limits to a text's length at which it fits is taken.
+ROOM_BYTES = 9_500_000
+_LIMITS = (None, 20_000, 4_000, 1_000, 250, 80)
+_CALL_VALUES = ("operation", "prompt", "answer", "cache", "model_version")
+
+
+class Packed(NamedTuple):
+    """The rows for a page: base64 text, and how many of how many texts were shortened to which length."""
+
+    text: str
+    shortened: int
+    texts: int
+    limit: int | None
+
+
+def packed(comparison: Mapping[str, Any], room_bytes: int = ROOM_BYTES) -> Packed:
+    """All rows, with long texts shortened only if the page would grow beyond its room."""
+    for limit in _LIMITS:
+        values = _Values(limit)
+        columns = _columns(comparison, values)
+        written = json.dumps(columns, separators=(",", ":"), allow_nan=False)
+        text = base64.b64encode(zlib.compress(written.encode(), 6)).decode()
+        if len(text) <= room_bytes:
+            break
+    return Packed(text, values.shortened, len(values.kept) - 1, limit if values.shortened else None)
+
+
+class _Values:
+    """Each text and other value once; the first is None."""
+
+    def __init__(self, limit: int | None) -> None:
+        self.kept: list[Any] = [None]
+        self.shortened = 0
+        self._limit = limit
+        self._places: dict[Any, int] = {}
+
+    def place(self, value: Any) -> int:
+        """Where the value is kept."""
+        if value is None:
+            return 0
+        # 1, "1" and True are shown apart: that one is not another may be why a metric says no.
+        key = value if type(value) is str else (json.dumps(value),)
+        place = self._places.get(key)
+        if place is None:
+            place = self._places[key] = len(self.kept)
+            self.kept.append(self._fitting(value))
+        return place
+
+    def _fitting(self, value: Any) -> Any:
+        if self._limit is None:
+            return value
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if len(text) <= self._limit:
+            return value
+        self.shortened += 1
+        end = self._limit // 4
+        left = len(text) - self._limit
+        return f"{text[: self._limit - end]} […{left:,} letters left out…] {text[-end:]}"
+
+
+def _columns(comparison: Mapping[str, Any], values: _Values) -> dict[str, Any]:
+    arms = {arm["name"]: i for i, arm in enumerate(comparison["arms"])}
+    metrics: list[str] = comparison["metrics"]
+    rows, place = comparison["rows"], values.place
+    places: dict[str, int] = {}
+    for row in (*rows, *comparison["excluded"]):
+        places.setdefault(row["example"], len(places))
+    given: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        given.setdefault(row["example"], row)
+    calls = [(i, call) for i, row in enumerate(rows) for call in row.get("calls") or ()]
+    return {
+        "arms": list(arms),
+        "metrics": metrics,
+        "yes_no": [bool(comparison["yes_no"].get(metric)) for metric in metrics],
+        "examples": {
+            "id": list(places),
+            "input": [place(given[e]["input"]) if e in given else 0 for e in places],
+            "target": [place(given[e]["target"]) if e in given else 0 for e in places],
+        },
+        "rows": {
+            "arm": [arms[row["arm"]] for row in rows],
+            "example": [places[row["example"]] for row in rows],
+            "sample": [row["sample"] for row in rows],
+            **{
+                name: [place(row[name]) for row in rows]
+                for name in ("prediction", "status", "error", "cache")
+            },
+            **_numbers(rows),
+            "scores": [[_rounded(row["scores"].get(metric), 6) for row in rows] for metric in metrics],
+            "details": [
+                [place((row.get("details") or {}).get(metric)) for row in rows] for metric in metrics
+            ],
+        },
+        "calls": {
+            "row": [i for i, _ in calls],
+            **{name: [place(call.get(name)) for _, call in calls] for name in _CALL_VALUES},
+            **_numbers([call for _, call in calls]),
+        },
+        "excluded": {
+            "arm": [arms.get(each["arm"]) for each in comparison["excluded"]],
+            "example": [places[each["example"]] for each in comparison["excluded"]],
+            "metric": [place(each["metric"]) for each in comparison["excluded"]],
+            "reason": [place(each["reason"]) for each in comparison["excluded"]],
+        },
+        "values": values.kept,  # the last, when all have been placed
+    }
+
+
+def _numbers(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    # Four digits are more than is shown, and the others would be noise that cannot be compressed.
+    return {
+        "input_tokens": [row.get("input_tokens") for row in rows],
+        "output_tokens": [row.get("output_tokens") for row in rows],
+        "cost": [_rounded(row.get("cost"), 4) for row in rows],
+        "latency_s": [_rounded(row.get("latency_s"), 4) for row in rows],
+    }
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    if value is None:
+        return None
+    rounded = float(f"{value:.{digits}g}")
+    return int(rounded) if rounded.is_integer() else rounded
