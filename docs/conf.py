@@ -49,7 +49,22 @@ html_copy_source = False
 html_show_copyright = False
 
 # What a program is given, and does not make.
-_GIVEN = {"Executable", "Registry", "Plan", "Span", "Stream", "Report", "Entry", "Composable", "Operation"}
+_GIVEN = {
+    "Executable",
+    "Registry",
+    "Plan",
+    "Span",
+    "Stream",
+    "Report",
+    "Entry",
+    "Composable",
+    "Operation",
+    "Result",
+    "Comparison",
+    "Evaluation",
+    "Difference",
+    "Row",
+}
 
 
 def _signature(
