@@ -14,6 +14,7 @@ SLOW = (
     "tests/core/test_interrupt",
     "tests/core/test_random_programs.py",
     "tests/core/test_trace_page.py",
+    "tests/experiments/test_report_page.py",
     "tests/flows/test_case_11",
     "tests/flows/test_draw.py::test_a_browser",
     "tests/middleware/test_bundle.py",

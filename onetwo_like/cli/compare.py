@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from onetwo_like import ot
+from onetwo_like.cli.options import check_folder
 from onetwo_like.cli.plan import confirmed
 from onetwo_like.cli.run import imported
 from onetwo_like.errors import UsageError
@@ -51,9 +52,9 @@ def _compare(arguments: argparse.Namespace) -> int:
         if not (math.isfinite(arguments.budget) and arguments.budget >= 0):
             raise UsageError(f"--budget {arguments.budget}: US dollars, as in --budget 2.50")
         budget = ot.Budget(usd=arguments.budget)
-    for name, words in (("save", arguments.save), ("report", arguments.report)):
-        if words is not None and not os.path.isdir(os.path.dirname(os.path.abspath(words))):
-            raise UsageError(f"--{name} {words}: there is no folder {os.path.dirname(words)}")
+    for name in ("save", "report"):
+        if getattr(arguments, name) is not None:
+            check_folder(f"--{name}", getattr(arguments, name))
     with ot.RegistryContext():
         module = imported(path)
         experiment = comparison_in(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -77,6 +78,13 @@ def _openai(written: str, model: str, base_url: str | None) -> Choice:
 
 
 _CHOICES: dict[str, Callable[[str, str, str | None], Choice]] = {"ngram": _ngram, "openai": _openai}
+
+
+def check_folder(option: str, path: str) -> None:
+    """Refuses a path in a folder that does not exist, before anything is spent."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder):
+        raise UsageError(f"{option} {path}: there is no folder {os.path.dirname(path)}")
 
 
 def check_base_url(base_url: str | None, choices: list[Choice]) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
-from onetwo_like.errors import UsageError
+from onetwo_like.cli.options import check_folder
 from onetwo_like.experiments.saving import DamagedError, saved
 
 
@@ -32,8 +31,7 @@ def _report(arguments: argparse.Namespace) -> int:
         print(f"onetwo-like report: {error}", file=sys.stderr)
         return 1
     out = arguments.out or f"{kept.folder.name}.html"
-    if not os.path.isdir(os.path.dirname(os.path.abspath(out))):
-        raise UsageError(f"{out}: there is no folder {os.path.dirname(out)}")
+    check_folder("OUT", out)
     kept.result.report(out)
     print(out)
     return 0

@@ -21,7 +21,8 @@ from onetwo_like.flows.flow import Flow
 T = TypeVar("T")
 Strategy: TypeAlias = "Callable[[Any], Any] | Composable | Flow"
 Answering: TypeAlias = "Backend | Registry"
-Arms: TypeAlias = "Mapping[str, Answering | tuple[Strategy, Answering]] | Collection[Backend]"
+# A backend, a registry, or (strategy, backend or registry): a type checker takes a dict of several for objects.
+Arms: TypeAlias = "Mapping[str, Any] | Collection[Backend]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import time
 from typing import Any
 
@@ -13,24 +14,41 @@ from onetwo_like.experiments.rows import Call, text_of
 _LONGEST = 20_000  # letters of an answer that is no text, such as a list of vectors
 
 
-class Asked(usage):
-    """The calls of one row, in the order in which they began; an outer `ot.usage` hears of them as well.
+# The calls of the row that runs here; of its own for each task, which one list for all would mix up.
+_noted: contextvars.ContextVar[list[Call | None]] = contextvars.ContextVar("onetwo_like_row")
 
-    Cheaper than a trace of it, which would keep every step of every row. `texts` has each prompt once, however
-    many rows ask it.
+
+class Asked(usage):
+    """The calls of each row, in the order in which they began; an outer `ot.usage` hears of them as well.
+
+    Cheaper than a trace, which would keep every step of every row. Each prompt is kept once, however many rows
+    ask it.
     """
 
-    def __init__(self, outer: usage | None, texts: dict[str, str]) -> None:
-        # Without the ledgers and the lock of a block that threads share: there may be 60,000 of these.
+    def __init__(self, outer: usage | None) -> None:
+        super().__init__()
         self._outer = outer
-        self._texts = texts
-        self._noted: list[Call | None] = []
+        self._texts: dict[str, str] = {}
+        self._handlers: dict[Handler, Handler] = {}
 
-    def counted(self, handler: Handler) -> Handler:
+    def begin(self, calls: list[Call | None]) -> contextvars.Token[list[Call | None]]:
+        """Notes the calls that are made here from now on in this list; None stands for one under way."""
+        return _noted.set(calls)
+
+    def end(self, token: contextvars.Token[list[Call | None]]) -> None:
+        """Goes on with what was noted in before."""
+        _noted.reset(token)
+
+    def counted(self, handler: Handler, backend: str) -> Handler:
         """The handler, whose calls are noted."""
+        found = self._handlers.get(handler)
+        if found is None:
+            found = self._handlers[handler] = self._noting(handler)
+        return found
 
+    def _noting(self, handler: Handler) -> Handler:
         async def answered(request: Request) -> Reply:
-            noted = self._noted
+            noted = _noted.get()
             place = len(noted)
             noted.append(None)
             began = time.perf_counter()
@@ -40,23 +58,14 @@ class Asked(usage):
                 raise  # nobody was asked
             except Exception:
                 # How long a failure took differs from run to run, and what is shown of a run must not.
-                noted[place] = Call(
-                    request.op.name,
-                    self._text(request.values[0]),
-                    None,
-                    None,
-                    None,
-                    None,
-                    None,
-                    None,
-                    "failed",
-                    None,
-                )
+                text = self._text(request.values[0])
+                noted[place] = Call(request.op.name, text, None, None, None, None, None, None, "failed", None)
                 raise
             value, used, took = reply.value, reply.usage, reply.duration_s
+            prompt = request.values[0]
             noted[place] = Call(
                 request.op.name,
-                self._text(request.values[0]),
+                self._texts.setdefault(prompt, prompt) if prompt.__class__ is str else self._text(prompt),
                 value if value.__class__ is str else text_of(value)[:_LONGEST],
                 time.perf_counter() - began if took is None else took,
                 *((None, None, None, None) if used is None else (used[0], used[1], used[2], used[4])),
@@ -70,10 +79,5 @@ class Asked(usage):
         return answered
 
     def _text(self, prompt: Any) -> str:
-        text = prompt if prompt.__class__ is str else text_of(prompt)
+        text = text_of(prompt)
         return self._texts.setdefault(text, text)
-
-    @property
-    def calls(self) -> list[Call]:
-        """Those that have ended, with an answer or without one."""
-        return [call for call in self._noted if call is not None]

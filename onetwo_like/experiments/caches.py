@@ -24,9 +24,16 @@ class Caches:
         self._given = given.scope() if isinstance(given, Cache) else given
         self._views: dict[int, tuple[Cache, Cache]] = {}
         self.uncached: set[str] = set()
+        self._handlers: dict[Binding, Handler] = {}
 
     def handler_for(self, binding: Binding) -> Handler:
         """What answers in the place of the binding."""
+        handler = self._handlers.get(binding)
+        if handler is None:
+            handler = self._handlers[binding] = self._found(binding)
+        return handler
+
+    def _found(self, binding: Binding) -> Handler:
         cache = self._cache_of(binding)
         if cache is None or binding.fingerprint is None:
             self.uncached.add(binding.name)

@@ -14,7 +14,7 @@ _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _WITHOUT_OPTIONS = "ABCDEFGH"  # the next is I, which is seldom an option
 
 _CONCLUSION = re.compile(r"\banswer\b[\s*_\"']*(?:is|would be|must be|should be|:|=)", re.IGNORECASE)
-_BEFORE_LABEL = r"[\s*_#>\"'(\[{$\\]*"
+_BEFORE_LABEL = r"[ \t*_#>\"'(\[{$\\]*"
 _CLAUSE_END = re.compile(r"[.,;:!?]+(?=\s|$)|[\n。，；！？]")
 # A negation, and at most three more words up to here; not in "not B but C".
 _DENIED = re.compile(
@@ -22,6 +22,7 @@ _DENIED = re.compile(
     r"[^\w.,;:!?\n]+(?:(?!but\b)\w+[^\w.,;:!?\n]+){0,3}$",
     re.IGNORECASE,
 )
+_DENIED_WITHIN = 80  # characters
 
 
 def choice_accuracy(
@@ -84,7 +85,8 @@ def _target(target: Any, options: _Options, field: str) -> int:
         if 0 <= target < len(options.labels):
             return target
     else:
-        named = _called(text_of(target), options)
+        text = text_of(target).strip()
+        named = {options.labels.index(text)} if text in options.labels else _called(text, options)
         if len(named) == 1:
             return named.pop()
     where = f"in the field {field!r}" if options.texts else f"A to H, since there is no field {field!r}"
@@ -147,24 +149,32 @@ def _texts_at_start(words: str, options: _Options) -> set[int]:
 def _mentioned(text: str, options: _Options) -> set[int]:
     """The options whose text or label, in capitals, stands somewhere and is not denied there."""
     found: set[int] = set()
-    words = normalised(text)
     clauses = [normalised(clause) for clause in _CLAUSE_END.split(text)]
+    words = normalised(text)
     # The longest first, so that "dark red" is not "red" as well; one letter is a word of any sentence.
     for place in sorted(range(len(options.texts)), key=lambda place: -len(options.texts[place])):
         option = options.texts[place]
         if len(option) < 2:
             continue
-        starts = list(mentions(words, option))
-        denied = [c for clause in clauses for c in mentions(clause, option) if _DENIED.search(clause, 0, c)]
-        if len(starts) > len(denied):
+        denied = sum([_is_denied(c, start) for c in clauses for start in mentions(c, option)])
+        if len(list(mentions(words, option))) > denied:
             found.add(place)
-        for start in starts:
-            words = words[:start] + "\n" * len(option) + words[start + len(option) :]
+        words, clauses = _without(words, option), [_without(clause, option) for clause in clauses]
         text = re.sub(re.escape(option), lambda said: "\n" * len(said[0]), text, flags=re.IGNORECASE)
     for place, label in enumerate(options.labels):
-        if any(not _DENIED.search(text, 0, start) for start in _labels(text, label)):
+        if not all(_is_denied(text, start) for start in _labels(text, label)):
             found.add(place)
     return found
+
+
+def _is_denied(text: str, place: int) -> bool:
+    return _DENIED.search(text, max(0, place - _DENIED_WITHIN), place) is not None
+
+
+def _without(words: str, option: str) -> str:
+    for start in list(mentions(words, option)):
+        words = words[:start] + "\n" * len(option) + words[start + len(option) :]
+    return words
 
 
 def _labels(text: str, label: str) -> list[int]:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -47,8 +48,9 @@ def read(source: str | os.PathLike[str]) -> Records:
             )
         data = gzip.decompress(path.read_bytes()) if zipped else path.read_bytes()
         return _records(path.name, data, _TEXT_FORMS[form])
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        told = getattr(error, "strerror", None) or error
+        raise DatasetError(f"{path} cannot be read: {told}") from error
 
 
 def _records(name: str, data: bytes, rows_of: Callable[[str, str], Iterator[tuple[int, Any]]]) -> Records:

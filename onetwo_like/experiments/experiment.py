@@ -30,7 +30,8 @@ from onetwo_like.experiments.running import Trial
 from onetwo_like.middleware.cache import Cache
 from onetwo_like.middleware.disk_folder import cache_folder
 
-Metrics: TypeAlias = "Mapping[str, Callable[..., Any]] | Collection[Callable[..., Any]] | Callable[..., Any]"
+# Any, because a type checker takes functions of several kinds in one dict for objects.
+Metrics: TypeAlias = "Mapping[str, Any] | Collection[Callable[..., Any]] | Callable[..., Any]"
 Path: TypeAlias = "str | os.PathLike[str]"
 
 HERE = Registry()  # stands for the registry in force when it runs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from onetwo_like.errors import DatasetError, UsageError
@@ -89,8 +89,8 @@ def _content(records: Records, place: int) -> str:
 def _values(records: Records, names: Fields, role: str) -> list[Any]:
     if isinstance(names, str):
         return _column(records, names)
-    names = list(names)
-    if not names or not all(isinstance(name, str) for name in names):
+    names = list(names) if isinstance(names, Iterable) else names
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise UsageError(f"{role} names a field, or a list of fields, not {names!r:.80}")
     columns = [_column(records, name) for name in names]
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]

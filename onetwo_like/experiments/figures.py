@@ -20,7 +20,7 @@ def number(value: float | None) -> str:
         return UNKNOWN
     size = abs(value)
     if 0 < size < 0.001:
-        text = f"{size:.2g}"
+        text = f"{size:.2g}" if size >= 0.0001 else f"{size:.1e}".replace("e-0", "e-")
     else:
         text = f"{size:,.{3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0}f}"
     return _MINUS + text if value < 0 else text

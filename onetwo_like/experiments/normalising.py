@@ -11,6 +11,7 @@ _ARTICLES = frozenset({"a", "an", "the"})
 # Signs that are read aloud, so a text without them is another text.
 _READ_ALOUD = frozenset("%‰#&@")
 _QUOTES = frozenset("'\"ʼ՚׳״")  # besides those that Unicode calls opening and closing
+_MIDDLE_DOTS = frozenset("·・")  # within words and names, and often left out
 _IN_CONTEXT = {"٫": ".", "٬": ",", "−": "-"}  # Arabic separators, and the minus of mathematics
 
 # Signs that stay (group 1): those between digits, and a point or a minus before one.
@@ -21,6 +22,10 @@ _IN_NUMBERS = re.compile(
 
 # Between a digit and a power or a fraction: NFKC would make 10² the number 102, and 3½ 31/2.
 _RAISED = re.compile("(?<=[0-9])(?=[²³¹⁰⁴-⁹₀-₉¼-¾⅐-⅞])")
+
+
+# Two characters before and two after a place within a number: 3|.5, 3.|5, -|5, .|5.
+_INSIDE_NUMBER = re.compile(r".[0-9][.,:/-][0-9]|[0-9][.,:/-][0-9].|\s[.-][0-9.].", re.DOTALL)
 
 
 class _Signs(dict[int, str | None]):
@@ -39,7 +44,7 @@ def _sign(character: str) -> str | None:
         return character
     if character in _IN_CONTEXT:
         return _IN_CONTEXT[character]
-    if category in ("Cf", "Pi", "Pf") or character in _QUOTES:
+    if category in ("Cf", "Pi", "Pf") or character in _QUOTES | _MIDDLE_DOTS:
         return None
     if category == "Pd":
         return "-"
@@ -55,7 +60,7 @@ def normalised(text: str, *, articles: bool = False) -> str:
     """The text without what does not count, the same if done twice.
 
     In this order: Unicode's compatibility form (NFKC) and case folding; the digits of all scripts become
-    0 to 9; invisible characters, quotation marks and apostrophes go; other punctuation becomes a space, but
+    0 to 9; invisible characters, quotation marks, apostrophes and middle dots go; other punctuation becomes a space, but
     points go ("U.S." is "us"), `% ‰ # & @` stay, and so do `. , : / -` within a number (3.5, 12:30, 1/2,
     -4); white space becomes one space, and none at the ends. With `articles`, the words a, an and the go. A
     text of punctuation only is left as it is.
@@ -69,7 +74,7 @@ def normalised(text: str, *, articles: bool = False) -> str:
         words = [word for word in words if word not in _ARTICLES] or words
     left = " ".join(words)
     if not left:
-        return folded.strip()
+        return " ".join(folded.split())
     return _folded(left)  # an accent may have come to stand after its letter
 
 
@@ -88,9 +93,9 @@ def _folded(text: str) -> str:
 
 
 def mentions(text: str, phrase: str) -> Iterator[int]:
-    """Where a phrase begins in a text as whole words; both as they are.
+    """Where a phrase begins in a text as whole words and numbers; both as they are.
 
-    Where a script puts no spaces between words (Chinese, Japanese, Thai), or joins endings to them
+    So 3 is not in 3.5, nor 5 in -5. Where a script puts no spaces between words (Chinese, Japanese, Thai), or joins endings to them
     (Korean), a phrase may begin and end anywhere.
 
     >>> list(mentions("a cat, not a category", "cat")), list(mentions("首都是北京市", "北京"))
@@ -99,9 +104,17 @@ def mentions(text: str, phrase: str) -> Iterator[int]:
     place = text.find(phrase)
     while place >= 0 and phrase:
         end = place + len(phrase)
-        if not (is_inside_word(text, place) or is_inside_word(text, end)):
+        if not (_is_inside(text, place) or _is_inside(text, end)):
             yield place
         place = text.find(phrase, place + 1)
+
+
+def _is_inside(text: str, place: int) -> bool:
+    """Whether the characters before and at a place belong to one word or number."""
+    if is_inside_word(text, place):
+        return True
+    around = text[max(place - 2, 0) : place].rjust(2) + text[place : place + 2].ljust(2)
+    return _INSIDE_NUMBER.fullmatch(around) is not None
 
 
 def is_inside_word(text: str, place: int) -> bool:
@@ -111,10 +124,11 @@ def is_inside_word(text: str, place: int) -> bool:
     before, after = text[place - 1], text[place]
     if unicodedata.category(after)[0] == "M":  # a mark belongs to the letter before it
         return True
-    return _is_of_word(before) and _is_of_word(after)
+    return is_of_word(before) and is_of_word(after)
 
 
-def _is_of_word(character: str) -> bool:
+def is_of_word(character: str) -> bool:
+    """Whether it can only be part of a longer word, since its script puts spaces between them."""
     if character.isascii():
         return character.isalnum()
     if unicodedata.east_asian_width(character) in "WF" or _has_no_spaces(ord(character)):

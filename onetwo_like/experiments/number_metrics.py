@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from onetwo_like.errors import UsageError
 from onetwo_like.experiments.answers import alternatives, text_of
-from onetwo_like.experiments.normalising import is_inside_word
+from onetwo_like.experiments.normalising import is_inside_word, is_of_word
 
 Pick: TypeAlias = Literal["last", "only"]
 
@@ -20,7 +20,7 @@ _GAPS = ",'’_\u00a0\u2009\u202f"
 
 # What looks like a number: its sign, and all digits with what may stand between them.
 _LOOKS = re.compile(
-    rf"(?P<sign>(?<![\w.,)])[-+])?(?:[$€£¥₹](?P<sign_after>[-+])?)?"
+    rf"(?P<sign>[-+])?(?:[$€£¥₹](?P<sign_after>[-+])?)?"
     rf"(?P<digits>\.?[0-9](?:[0-9./{_GAPS}]*[0-9])?(?:[eE][-+]?[0-9]+)?)"
 )
 # What is one: 1234, 1,234 with the same sign between all groups, or 12,34,567.
@@ -83,7 +83,7 @@ def number_in(value: Any, pick: Pick = "last") -> tuple[Fraction | None, str]:
         return None, f"there are {len(found)} numbers"
     last = found[-1]
     digits = last["digits"]
-    sign = "-" if "-" in (last["sign"], last["sign_after"]) else ""
+    sign = "-" if last["sign_after"] == "-" or (last["sign"] == "-" and _is_sign(text, last.start())) else ""
     number = _exactly(digits) if len(digits) <= _LONGEST else None
     if number is None or _has_more(text, last.end()):
         return None, f"{sign}{digits:.40} is not read as a number"
@@ -100,6 +100,11 @@ def _in_ascii_digits(text: str) -> str:
 def _is_part_of_word(text: str, found: re.Match[str]) -> bool:
     """Whether a letter stands directly before, as in mp3; after may stand a unit."""
     return found.start() == found.start("digits") and is_inside_word(text, found.start())
+
+
+def _is_sign(text: str, place: int) -> bool:
+    """Whether what stands here is a minus, and not the one in 5-3 or GPT-4."""
+    return place == 0 or not (is_of_word(text[place - 1]) or text[place - 1] in ".,)")
 
 
 def _has_more(text: str, end: int) -> bool:

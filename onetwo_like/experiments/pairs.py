@@ -38,6 +38,15 @@ class Pairs:
         self._order = {arm.name: place for place, arm in enumerate(arms)}
         self._found: list[Pair] = []
         self._reasons: dict[tuple[str, str, str, int], str] = {}
+        self._claimed: set[tuple[str, str, str, int]] = set()
+
+    def claimed(self, a: Row, b: Row) -> bool:
+        """Whether this pair is now the caller's to score: it is nobody else's."""
+        key = (a.arm, b.arm, a.example, a.sample)
+        if key in self._claimed:
+            return False
+        self._claimed.add(key)
+        return True
 
     def scored(self, metric: Metric, a: Row, b: Row, scored: Scored) -> None:
         """Notes a score."""

@@ -18,6 +18,7 @@ WIDTH = 360.0
 EDGE = 12.0  # free at both ends of an axis, for a marker and half a label
 _LETTERS = 47  # of a name that fit into one line
 _NAME = 12.0  # font size
+_FIGURE = 6.7  # the width of a letter among figures, which are set in a proportional font
 LINE = 16.0  # from one line of text to the next
 
 # Okabe and Ito, "Color Universal Design" (2008), ordered so that the first two differ most; by night lighter.
@@ -82,7 +83,7 @@ def name(y: float, content: str, beside: str = "", kind: str = "name", x: float 
         y += LINE
         markup += text(x, y - 4, line, kind)
     if beside:
-        if x + text_width(lines[-1], _NAME) + text_width(beside, _NAME) + 10 > WIDTH:
+        if x + text_width(lines[-1], _NAME) + _FIGURE * len(beside) + 10 > WIDTH:
             y += LINE
         markup += text(WIDTH, y - 4, beside, anchor="end")
     return markup, y
@@ -120,7 +121,7 @@ class Axis:
     def over(values: Sequence[float], margin: float = 0.04) -> Axis:
         """The axis on which all these values have a place."""
         low, high = min(values), max(values)
-        room = (high - low) * margin or abs(high) * 0.1 or 0.5
+        room = (high - low) * margin if high > low else abs(high) * 0.1 or 0.5
         return Axis(low - room, high + room)
 
     def __call__(self, value: float) -> float:
@@ -140,8 +141,11 @@ class Axis:
         markup = f'<path class="rule" d="M{n(self.start)},{n(y)}H{n(self.end)}"/>\n'
         for tick in self.ticks():
             x = self(tick)
+            label = written(tick)
+            half = text_width(label, _NAME) / 2
+            middle = min(max(x, half), WIDTH - half)
             markup += f'<path class="rule" d="M{n(x)},{n(y)}v4"/>' + text(
-                x, y + 16, written(tick), "soft", "middle"
+                middle, y + 16, label, "soft", "middle"
             )
         if title:
             markup += text((self.start + self.end) / 2, y + 32, title, "soft", "middle")
@@ -152,8 +156,3 @@ def short(value: float) -> str:
     """A tick's value, as short as it is exact."""
     shown = f"{value:,.10g}" if abs(value) < 1e6 else f"{value:.6g}"
     return shown.replace("-", "\N{MINUS SIGN}")
-
-
-def percent(value: float) -> str:
-    """A share."""
-    return short(round(value * 100, 9)) + " %"

@@ -18,7 +18,6 @@ from onetwo_like.experiments.picture_parts import (
     marker,
     n,
     name,
-    percent,
     picture,
     short,
     text,
@@ -45,16 +44,14 @@ def forest(differences: Sequence[Mapping[str, Any]]) -> str:
     markup, y = "", 0.0
     for part in _on_one_axis(differences):
         axis = Axis.over([0.0, *(v for d in part for v in _ends(d))])
-        top, rows, metric = y, "", None
+        metric = None
         for d in part:
             if d["metric"] != metric:
                 metric = d["metric"]
                 drawn, y = name(y + (8 if y else 0), metric, kind="name head")
-                rows += drawn
+                markup += drawn
             drawn, y = _difference(y, d, axis)
-            rows += drawn
-        zero = axis(0.0)
-        markup += f'<path class="zero" d="M{n(zero)},{n(top + LINE + 4)}V{n(y)}"/>\n{rows}'
+            markup += drawn
         drawn, y = axis.drawn(y, short)
         markup += drawn
     return picture("Differences between arms with their 95 % intervals", y + 2, markup)
@@ -85,17 +82,17 @@ def _difference(y: float, d: Mapping[str, Any], axis: Axis) -> tuple[str, float]
     """One line of the forest: whose difference, the figures, the interval."""
     value, low, high, adjusted = d["difference"], d["ci_low"], d["ci_high"], d["p_adjusted"]
     pair = f"{d['b']} \N{MINUS SIGN} {d['a']}"
-    said = signed(value) + (f" [{interval(low, high)}]" if low is not None and high is not None else "")
+    said = signed(value) + (f" ({interval(low, high)})" if low is not None and high is not None else "")
     markup, y = name(y, pair, said)
     tip = f"{d['metric']}: {pair} {said}" + (f". {d['said']}" if d.get("said") else "")
-    mark = f"<g><title>{escaped(tip)}</title>"
-    middle = y + 7
+    mark = f'<g><title>{escaped(tip)}</title><path class="zero" d="M{n(axis(0.0))},{n(y)}v20"/>'
+    middle = y + 9
     if low is not None and high is not None:
         mark += whisker(axis(low), axis(high), middle)
     if value is not None:
         certain = " arm0" if adjusted is not None and adjusted < 0.05 else " open"
         mark += f'<circle class="ink{certain}" cx="{n(axis(value))}" cy="{n(middle)}" r="4.5"/>'
-    return f"{markup}{mark}</g>\n", y + 18
+    return f"{markup}{mark}</g>\n", y + 20
 
 
 def scores(metric: str, yes_no: bool, by_arm: Mapping[str, Sequence[float]], means: Mapping[str, Any]) -> str:
@@ -109,7 +106,7 @@ def scores(metric: str, yes_no: bool, by_arm: Mapping[str, Sequence[float]], mea
     for i, (arm, own) in enumerate(by_arm.items()):
         mean = means.get(arm) or {}
         middle, low, high = mean.get("mean"), mean.get("ci_low"), mean.get("ci_high")
-        said = "no score" if middle is None else percent(round(middle, 3)) if yes_no else number(middle)
+        said = "no score" if middle is None else number(middle)
         drawn, y = name(y, arm, said)
         markup += drawn
         kind = f"bar arm{i % COLOURS}"
@@ -128,8 +125,8 @@ def scores(metric: str, yes_no: bool, by_arm: Mapping[str, Sequence[float]], mea
         elif middle is not None and not yes_no:
             bars += f'<path class="ink" d="M{n(axis(middle))},{n(y)}v{n(tall)}"/>'
         markup += f"<g>{tip}{bars}</g>\n"
-        y += tall + 4
-    drawn, y = axis.drawn(y, percent if yes_no else short)
+        y += tall + 8
+    drawn, y = axis.drawn(y - 4, short)
     return picture(f"Scores by {metric}", y + 2, markup + drawn)
 
 
@@ -151,15 +148,14 @@ def _steps(bins: Sequence[int], total: int, most: float, axis: Axis, floor: floa
     return f"{path}V{n(floor)}Z"
 
 
-def cost_against_quality(
-    metric: str, yes_no: bool, points: Mapping[str, tuple[float, Mapping[str, Any]]]
-) -> str:
+def cost_against_quality(metric: str, points: Mapping[str, tuple[float, Mapping[str, Any]]]) -> str:
     """Each arm's mean with its interval over what 1,000 of its answers cost, in US dollars.
 
-    `points` has for each arm that cost and its mean: mean, ci_low, ci_high. "" if no arm has both.
+    `points` has for each arm that cost and its mean: mean, ci_low, ci_high. "" if fewer than two arms
+    have both: there is nothing to weigh.
     """
     known = {arm: point for arm, point in points.items() if point[1].get("mean") is not None}
-    if not known:
+    if len(known) < 2:
         return ""
     across = Axis.over([0.0, *(cost for cost, _ in known.values())], 0.06)
     across = Axis(0.0, across.high, 52.0)
@@ -176,7 +172,7 @@ def cost_against_quality(
     for tick in up.ticks():
         y = up(tick)
         markup += f'<path class="rule" d="M52,{n(y)}H{n(across.end)}" opacity=".5"/>'
-        markup += text(46, y + 4, percent(tick) if yes_no else short(tick), "soft", "end")
+        markup += text(46, y + 4, short(tick), "soft", "end")
     drawn, below = across.drawn(tall, _price, "US dollars for 1,000 answers")
     markup += drawn
     legend, y = "", below + 4
@@ -185,7 +181,7 @@ def cost_against_quality(
             continue
         cost, mean = known[arm]
         x, low, high = across(cost), mean["ci_low"], mean["ci_high"]
-        said = f"{dollars(cost)} · {percent(round(mean['mean'], 3)) if yes_no else number(mean['mean'])}"
+        said = f"{dollars(cost)} · {number(mean['mean'])}"
         markup += f"<g><title>{escaped(f'{arm}: {said}')}</title>"
         if low is not None and high is not None:
             markup += f'<path class="ink" d="M{n(x - 4)},{n(up(low))}h8m-4,0V{n(up(high))}m-4,0h8"/>'
@@ -222,7 +218,7 @@ def latency(by_arm: Mapping[str, Sequence[float]]) -> str:
             f'<path class="ink" d="M{n(axis(middle))},{n(y + 1)}v18"/></g>\n'
         )
         y += 24
-    drawn, y = axis.drawn(y, lambda v: seconds(v) if v else "0")
+    drawn, y = axis.drawn(y, lambda v: f"{short(v * 1000)} ms" if longest < 1 else f"{short(v)} s")
     return picture("Latency of the answers", y + 2, markup + drawn)
 
 

@@ -7,6 +7,7 @@ import math
 
 from onetwo_like.errors import UsageError
 from onetwo_like.experiments.difference import Difference
+from onetwo_like.experiments.extra import require_scipy
 
 FEWEST = 8  # pairs; with fewer nothing is tested
 _MOST = 10**12
@@ -57,6 +58,7 @@ def examples_needed(
     >>> examples_needed(0.4, 0.1)
     128
     """
+    require_scipy()
     if not (math.isfinite(wanted) and wanted != 0):
         raise UsageError(f"wanted={wanted!r} cannot be detected: give a difference that is not zero.")
     if not (0 < alpha < power < 1):

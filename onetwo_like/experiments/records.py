@@ -57,7 +57,7 @@ def records_of(source: object) -> Records:
     for method in ("to_dicts", "to_pylist"):  # polars, Arrow
         if callable(getattr(source, method, None)):
             return Records(name, getattr(source, method)())
-    if hasattr(source, "columns") and callable(getattr(source, "to_dict", None)):
+    if hasattr(source, "iloc") and hasattr(source, "columns"):  # pandas
         return Records(name, _rows_of_pandas(source))
     if callable(getattr(source, "collect", None)):
         raise UsageError(f"{name} is lazy: give what its collect() returns")

@@ -21,6 +21,9 @@ from onetwo_like.experiments.picture_parts import escaped
 from onetwo_like.experiments.report_counts import counted
 from onetwo_like.experiments.report_rows import Packed, packed
 
+# One script of four parts: each uses what stands above it.
+_SCRIPT = ("words.js", "rows.js", "example.js", "table.js")
+
 
 def write(comparison: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     """Writes the page of `Comparison.to_dict()` to a file; the same results give the same bytes."""
@@ -30,7 +33,7 @@ def write(comparison: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
 
 def page(comparison: Mapping[str, Any]) -> str:
     """The whole page of `Comparison.to_dict()`."""
-    script, style = _part("report.js"), _part("report.css")
+    script, style = "".join(map(_part, _SCRIPT)), _part("report.css")
     policy = (
         f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"

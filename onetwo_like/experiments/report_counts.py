@@ -73,9 +73,13 @@ def failed(rows: Iterable[Mapping[str, Any]], at_most: int) -> list[Group]:
 
 
 def excluded(rows: Iterable[Mapping[str, Any]], at_most: int) -> list[Group]:
-    """What no difference counts, by (arm, metric, reason), the most frequent first."""
-    groups: dict[tuple[str, ...], Group] = {}
+    """Examples that the statistics leave out, by (arm, metrics, reason), the most frequent first."""
+    metrics: dict[tuple[str, str, str], list[str]] = {}
     for row in rows:
-        kind = (row["arm"] or "", row["metric"] or "", row["reason"])
-        groups.setdefault(kind, Group(kind)).add(row["example"], None, at_most)
+        key = (row["arm"] or "", row["reason"], row["example"])
+        metrics.setdefault(key, []).append(row["metric"] or "all")
+    groups: dict[tuple[str, ...], Group] = {}
+    for (arm, reason, example), of in metrics.items():
+        kind = (arm, ", ".join(of), reason)
+        groups.setdefault(kind, Group(kind)).add(example, None, at_most)
     return sorted(groups.values(), key=lambda group: -group.count)

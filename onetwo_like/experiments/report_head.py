@@ -6,7 +6,7 @@ Every function returns HTML; whatever came from a user or a model passes through
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,13 +20,13 @@ from onetwo_like.experiments.figures import (
     seconds,
     signed,
 )
-from onetwo_like.experiments.picture_parts import escaped
+from onetwo_like.experiments.picture_parts import COLOURS, escaped
 from onetwo_like.experiments.pictures import cost_against_quality, forest, latency, scores
 from onetwo_like.experiments.report_counts import Counted, Group, excluded, failed
 
 _FIRST = 12  # examples named in a group of what was left out; the table of examples has them all
 _GROUPS = 40
-_PROMPT = 2_000  # letters of the prompt that stands in the page itself
+_LETTERS = 2_000  # of a prompt or a description that stands in the page itself
 
 
 def heading(comparison: Mapping[str, Any]) -> str:
@@ -66,8 +66,8 @@ def results(comparison: Mapping[str, Any], by_arm: Mapping[str, Counted]) -> str
         "Paid now",
         "Tokens in",
         "Tokens out",
-        "Latency, median",
-        "95 %",
+        "Median latency",
+        "95th percentile",
     ]
     rows = []
     for i, arm in enumerate(comparison["arms"]):
@@ -118,14 +118,12 @@ def differences(comparison: Mapping[str, Any]) -> str:
         "Mean A",
         "Mean B",
         "B \N{MINUS SIGN} A",
-        "95 % interval",
-        "Bootstrap",
+        "95 % interval<small>bootstrap</small>",
         "<i>p</i>",
         "<i>p</i> adjusted",
         "Won / tied / lost",
         "Effect",
         "Detectable",
-        "Test",
     ]
     rows = [
         [
@@ -136,14 +134,12 @@ def differences(comparison: Mapping[str, Any]) -> str:
             number(d["mean_a"]),
             number(d["mean_b"]),
             f"<strong>{signed(d['difference'])}</strong>",
-            interval(d["ci_low"], d["ci_high"]),
-            interval(d["bca_low"], d["bca_high"]),
-            p_value(d["p_value"]),
+            interval(d["ci_low"], d["ci_high"]) + _small(interval(d["bca_low"], d["bca_high"])),
+            p_value(d["p_value"]) + _small(escaped(_TESTS.get(d["test"], d["test"]))),
             p_value(d["p_adjusted"]),
             f"{count(d['wins'])} / {count(d['ties'])} / {count(d['losses'])}",
             number(d["effect_size"]),
             number(d["detectable"]),
-            _TESTS.get(d["test"], escaped(d["test"])) or UNKNOWN,
         ]
         for d in found
     ]
@@ -153,26 +149,25 @@ def differences(comparison: Mapping[str, Any]) -> str:
         for d in found
         if d["said"]
     ]
-    caption = (
-        "Right of the dashed line B scores higher. A filled mark: <i>p</i> adjusted is below 0.05. Metrics of "
-        "a different size have an axis of their own."
+    caption = "Right of the dashed line B scores higher. A filled mark: <i>p</i> adjusted is below 0.05." + (
+        " Metrics of a different size have an axis of their own." if len(comparison["metrics"]) > 1 else ""
     )
     note = (
         "Differences are between the arms on the same examples; <i>n</i> counts examples, and samples of one "
-        "example are averaged first. B won where it scores higher. The interval is by <i>t</i>, beside it the "
-        "BCa bootstrap. <i>p</i> is adjusted by Holm over all pairs and metrics. Detectable is the smallest "
-        "difference that this run could have detected."
+        "example are averaged first. B won where it scores higher. The interval is by <i>t</i>, below it the "
+        "one by BCa bootstrap. <i>p</i> is of the exact McNemar or the paired permutation test, and adjusted by "
+        "Holm over all pairs and metrics. Detectable is the smallest difference that this run could have "
+        "detected."
     )
     body = (
-        f'<div class="figures"><figure>{forest(found)}<figcaption>{caption}</figcaption></figure></div>\n'
-        + table("Differences between arms", columns, rows, left=3)
-        + (f'<ul class="said">{"".join(said)}</ul>\n' if said else "")
-        + _note(note)
+        f'<div class="beside"><figure>{forest(found)}<figcaption>{caption}</figcaption></figure>\n'
+        f"<div>{_note(note)}{f'<ul class=said>{chr(10).join(said)}</ul>' if said else ''}</div></div>\n"
+        + table("Differences between arms", columns, rows, words=range(3))
     )
     return _section("differences", "Differences", body)
 
 
-_TESTS = {"": "", "mcnemar": "McNemar, exact", "permutation": "paired permutation"}
+_TESTS = {"mcnemar": "McNemar", "permutation": "permutation"}
 
 
 def pictures(comparison: Mapping[str, Any], by_arm: Mapping[str, Counted]) -> str:
@@ -188,18 +183,18 @@ def pictures(comparison: Mapping[str, Any], by_arm: Mapping[str, Counted]) -> st
         )
         how = "share of yes, with its interval" if yes_no else "all scores; the line is the mean"
         figures.append(_figure(svg, f"Scores by <code>{escaped(metric)}</code>: {how}."))
+    svg = latency({arm: own.latencies for arm, own in by_arm.items()})
+    figures.append(_figure(svg, "Latency: the middle half as a bar, 5 to 95 % as a line."))
     prices = {arm: 1000 * sum(own.costs) / len(own.costs) for arm, own in by_arm.items() if own.costs}
     if any(prices.values()):
         for metric in comparison["metrics"]:
             means = comparison["means"].get(metric, {})
             points = {arm: (price, means.get(arm) or {"mean": None}) for arm, price in prices.items()}
-            svg = cost_against_quality(metric, bool(comparison["yes_no"].get(metric)), points)
+            svg = cost_against_quality(metric, points)
             figures.append(_figure(svg, f"Cost against quality by <code>{escaped(metric)}</code>."))
         priceless = [arm for arm in by_arm if arm not in prices]
     else:
         priceless = []
-    svg = latency({arm: own.latencies for arm, own in by_arm.items()})
-    figures.append(_figure(svg, "Latency: the middle half as a bar, 5 to 95 % as a line."))
     said = ""
     if not any(prices.values()):
         said = _note("No cost is drawn: " + ("every answer was free." if prices else "none is known."))
@@ -219,28 +214,33 @@ def left_out(comparison: Mapping[str, Any]) -> str:
     lost = failed(comparison["rows"], _FIRST)
     if lost:
         body += "<h3>Rows without an answer</h3>\n"
-        body += _groups("Rows without an answer", ["Arm", "Status", "Error", "Rows", "Examples"], lost)
+        body += _groups(
+            "Rows without an answer",
+            ["Arm", "Status", "Error", "Rows", "Examples"],
+            lost,
+            comparison["samples"],
+        )
     gone = excluded(comparison["excluded"], _FIRST)
     if gone:
         body += "<h3>Excluded from the statistics</h3>\n"
-        columns = ["Arm", "Metric", "Reason", "Examples", "Which"]
-        body += _groups("Excluded from the statistics", columns, gone)
+        columns = ["Arm", "Metrics", "Reason", "Examples", "Which"]
+        body += _groups("Excluded from the statistics", columns, gone, comparison["samples"])
     return _section(
         "left-out", "What was left out", body or _note("Nothing: every row has an answer and counts.")
     )
 
 
-def _groups(caption: str, columns: list[str], groups: Sequence[Group]) -> str:
+def _groups(caption: str, columns: list[str], groups: Sequence[Group], samples: int) -> str:
     rows = []
     for group in groups[:_GROUPS]:
         arm, kind, reason = group.kind
-        links = ", ".join(link(example, sample) for example, sample in group.first)
+        links = ", ".join(link(*one, samples) for one in group.first)
         more = group.count - len(group.first)
         rows.append(
             [
                 f"<code>{escaped(arm)}</code>",
                 f"<code>{escaped(kind)}</code>",
-                f'<div class="words">{escaped(_cut(reason, 400))}</div>',
+                f'<div class="words">{escaped(_cut(reason, 400)) or UNKNOWN}</div>',
                 count(group.count),
                 f'<div class="words">{links}{f" and {count(more)} more" if more else ""}</div>',
             ]
@@ -249,7 +249,7 @@ def _groups(caption: str, columns: list[str], groups: Sequence[Group]) -> str:
     note = _note(
         f"{count(rest)} more for {count(len(groups) - _GROUPS)} other reasons: all are in the table of examples."
     )
-    return table(caption, columns, rows, left=3) + (note if rest else "")
+    return table(caption, columns, rows, words=(0, 1, 2, 4)) + (note if rest else "")
 
 
 def provenance(comparison: Mapping[str, Any], by_arm: Mapping[str, Counted]) -> str:
@@ -267,14 +267,14 @@ def provenance(comparison: Mapping[str, Any], by_arm: Mapping[str, Counted]) -> 
     body = "".join(f"<div><dt>{escaped(name)}</dt><dd>{value}</dd></div>" for name, value in facts.items())
     body = f'<dl class="run">{body}</dl>\n'
     for i, arm in enumerate(comparison["arms"]):
-        body += f"<h3>{_arm(arm['name'], i)}</h3>\n<pre>{escaped(arm['described'])}</pre>\n"
+        body += f"<h3>{_arm(arm['name'], i)}</h3>\n<pre>{escaped(_cut(arm['described'], _LETTERS))}</pre>\n"
         if arm["fingerprint"] is not None:
             written = json.dumps(arm["fingerprint"], indent=2, ensure_ascii=False)
             body += _folded("Fingerprint", [("", written)])
         calls = by_arm[arm["name"]].first_calls
         if calls:
             prompts = [
-                (f"{call['operation']}, as sent", _cut(str(call["prompt"]), _PROMPT)) for call in calls[:5]
+                (f"{call['operation']}, as sent", _cut(str(call["prompt"]), _LETTERS)) for call in calls[:5]
             ]
             body += _folded("Prompts of the first example", prompts)
     return _section("run", "What was run", body)
@@ -291,21 +291,24 @@ def _cut(text: str, letters: int) -> str:
     return text if len(text) <= letters else f"{text[:letters]} […{len(text) - letters:,} letters more]"
 
 
-def link(example: str, sample: int | None) -> str:
+def link(example: str, sample: int | None, samples: int) -> str:
     """A link that opens the example in the page."""
     route = urlencode({"example": example, "sample": sample or 0}, errors="replace")
-    return f'<a href="#{escaped(route)}">{escaped(example)}{"" if sample is None else f"/{sample}"}</a>'
+    label = example if sample is None or samples == 1 else f"{example}/{sample}"
+    return f'<a href="#{escaped(route)}">{escaped(label)}</a>'
 
 
-def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], left: int = 1) -> str:
-    """A table that scrolls inside itself; the first `left` columns hold words, the others figures."""
+def table(
+    caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], words: Container[int] = (0,)
+) -> str:
+    """A table that scrolls inside itself; the columns counted in `words` hold words, the others figures."""
     head = "".join(
-        f'<th scope="col"{"" if i < left else " class=figure"}>{column}</th>'
+        f'<th scope="col"{"" if i in words else " class=figure"}>{column}</th>'
         for i, column in enumerate(columns)
     )
     body = ""
     for row in rows:
-        cells = (f"<td{'' if i < left else ' class=figure'}>{cell}</td>" for i, cell in enumerate(row) if i)
+        cells = (f"<td{'' if i in words else ' class=figure'}>{cell}</td>" for i, cell in enumerate(row) if i)
         body += f'<tr><th scope="row">{row[0]}</th>{"".join(cells)}</tr>\n'
     return (
         f'<div class="scroll" role="region" aria-label="{caption}" tabindex="0"><table>'
@@ -314,7 +317,7 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]], l
 
 
 def _arm(arm: str, place: int) -> str:
-    return f'<span class="arm arm-{place % 6}"></span><code>{escaped(arm)}</code>'
+    return f'<span class="arm arm-{place % COLOURS}"><code>{escaped(arm)}</code></span>'
 
 
 def _small(text: str, kind: str = "") -> str:

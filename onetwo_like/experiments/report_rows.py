@@ -12,9 +12,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-# The most a page may take. The largest of these limits to a text's length at which it fits is taken.
-ROOM_BYTES = 9_500_000
-_LIMITS = (None, 20_000, 4_000, 1_000, 250, 80)
+ROOM_BYTES = 9_500_000  # of a page of 10 MB; the rest is for what stands in it as plain HTML
+_SHORTEST = 60  # letters that a text keeps, be there ever so many
 _CALL_VALUES = ("operation", "prompt", "answer", "cache", "model_version")
 
 
@@ -28,15 +27,29 @@ class Packed(NamedTuple):
 
 
 def packed(comparison: Mapping[str, Any], room_bytes: int = ROOM_BYTES) -> Packed:
-    """All rows, with long texts shortened only if the page would grow beyond its room."""
-    for limit in _LIMITS:
+    """All rows; where they do not fit, the longest texts are shortened until they do."""
+    limit: int | None = None
+    while True:
         values = _Values(limit)
         columns = _columns(comparison, values)
         written = json.dumps(columns, separators=(",", ":"), allow_nan=False)
         text = base64.b64encode(zlib.compress(written.encode(), 6)).decode()
-        if len(text) <= room_bytes:
-            break
-    return Packed(text, values.shortened, len(values.kept) - 1, limit if values.shortened else None)
+        if len(text) <= room_bytes or limit == _SHORTEST:
+            return Packed(text, values.shortened, len(values.lengths), limit if values.shortened else None)
+        fitting = _limit(values.lengths, 0.9 * room_bytes / len(text))
+        limit = max(_SHORTEST, fitting if limit is None else min(fitting, limit * 9 // 10))
+
+
+def _limit(lengths: list[int], share: float) -> int:
+    """The length to which texts are shortened so that this share of all their letters is left."""
+    left = share * sum(lengths)
+    ordered = sorted(lengths)
+    for i, length in enumerate(ordered):
+        even = left / (len(ordered) - i)
+        if length > even:
+            return int(even)
+        left -= length
+    return max(ordered, default=0)
 
 
 class _Values:
@@ -44,6 +57,7 @@ class _Values:
 
     def __init__(self, limit: int | None) -> None:
         self.kept: list[Any] = [None]
+        self.lengths: list[int] = []  # as they are kept
         self.shortened = 0
         self._limit = limit
         self._places: dict[Any, int] = {}
@@ -61,14 +75,14 @@ class _Values:
         return place
 
     def _fitting(self, value: Any) -> Any:
-        if self._limit is None:
-            return value
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        if len(text) <= self._limit:
+        if self._limit is None or len(text) <= self._limit:
+            self.lengths.append(len(text))
             return value
         self.shortened += 1
         end = self._limit // 4
         left = len(text) - self._limit
+        self.lengths.append(self._limit)
         return f"{text[: self._limit - end]} […{left:,} letters left out…] {text[-end:]}"
 
 

@@ -13,7 +13,7 @@ import random
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from typing import Any
 
-from onetwo_like.core.evaluation import Evaluation, Kind, evaluate_below
+from onetwo_like.core.evaluation import Evaluation, Kind
 from onetwo_like.core.events import Progress
 from onetwo_like.core.executable import Executable
 from onetwo_like.core.parallel import parallel
@@ -71,7 +71,8 @@ class Trial:
         self._found: list[Row | None] = [None] * (len(arms) * len(self.examples) * samples)
         self._left = [samples] * (len(arms) * len(self.examples))
         self._done = [0] * len(arms)
-        self._texts: dict[str, str] = {}
+        self._scoring: list[Call | None] = []
+        self._scopes: dict[tuple[int, int], Scope] = {}
         self._secrets = [
             value
             for name, value in os.environ.items()
@@ -83,7 +84,8 @@ class Trial:
         scope = scope_in_force.get()
         self._paths: list[SamplePath] = [scope.sample_path]
         self._paths += [(*scope.sample_path, k) for k in range(1, self.samples)]
-        self._scoring = Asked(scope.usage, self._texts)
+        self._asked = Asked(scope.usage)
+        self._base, self._scopes = scope, {}
         self._spans = [Span(arm.name, scope.span, scope.sample_path, None, False) for arm in self.arms]
         for place in range(len(self.arms)):
             self._tell(scope, place)
@@ -91,7 +93,7 @@ class Trial:
             with scoped(batched=True):  # progress is told by arm
                 await parallel(_Schedule(self), max_concurrency=self.max_concurrency, collect=False)
         except BudgetExceeded as spent:
-            self.stopped = self._why_stopped(spent)
+            self.stopped = _why_stopped(spent)
         self._fill_up()
 
     @property
@@ -102,7 +104,7 @@ class Trial:
     @property
     def scoring(self) -> list[Call]:
         """The calls that metrics have made."""
-        return self._scoring.calls
+        return [call for call in self._scoring if call is not None]
 
     # One answer
 
@@ -110,44 +112,43 @@ class Trial:
         """Gets and scores one answer; raises what concerns the whole program."""
         arm, example = self.arms[arm_at], self.examples[example_at]
         key = (arm.name, example.id, sample)
-        earlier = self._earlier.get(key)
+        earlier = self._earlier.get(key) if self._earlier else None
         base = scope_in_force.get()
         if earlier is not None and _is_final(earlier):
             found = earlier._replace(scores=dict(earlier.scores), reasons=dict(earlier.reasons))
-            self._keep(base, arm_at, example_at, sample, found)
         else:
-            found = await self._answered(base, arm, example, key, arm_at, example_at, sample)
+            try:
+                found = await self._answered(base, arm_at, example, key)
+            except BudgetExceeded as spent:
+                self.stopped = _why_stopped(spent)
+                calls = [call for call in _calls_of(spent) if call is not None]
+                unanswered = self._unanswered(key, example, "not run", self.stopped, calls)
+                self._keep(base, arm_at, example_at, sample, unanswered)
+                raise
+        self._keep(base, arm_at, example_at, sample, found)
         if found.status == "ok":
-            await self._scored(base, arm, example, found, earlier)
-            await self._scored_in_pairs(base, arm_at, example_at, sample, example)
-        await self._scored_over_samples(base, arm, arm_at, example_at, example, earlier)
+            if self._of_one:
+                await self._scored(base, arm_at, example, found, earlier)
+            if self.pairs.metrics:
+                await self._scored_in_pairs(base, arm_at, example_at, sample, example)
+        if self._of_samples:
+            await self._scored_over_samples(base, arm_at, example_at, example, earlier)
         return found
 
-    async def _answered(
-        self, base: Scope, arm: Arm, example: Example, key: Key, arm_at: int, example_at: int, sample: int
-    ) -> Row:
-        asked = Asked(base.usage, self._texts)
-        scope = self._scope_of(base, arm, usage=asked, sample_path=self._paths[sample])
+    async def _answered(self, base: Scope, arm_at: int, example: Example, key: Key) -> Row:
+        arm, sample = self.arms[arm_at], key[2]
+        scope = self._scope_of(base, arm_at, sample)
         if base.watch is not None:
             name = f"{arm.name}[{example.id}]" + (f"[{sample}]" if self.samples > 1 else "")
-            scope.span = Span(
-                name, base.span, scope.sample_path, {"input": example.input}, base.watch.tracing
-            )
-        token = scope_in_force.set(scope)
-        prediction, status, text = None, "ok", None
+            span = Span(name, base.span, scope.sample_path, {"input": example.input}, base.watch.tracing)
+            scope = scope.but(span=span)
+        calls: list[Call | None] = []
+        noting, token = self._asked.begin(calls), scope_in_force.set(scope)
+        prediction, status, text = None, "ok", ""
         try:
-            prediction = await evaluate_below(arm.ask(example.input))
-        except BudgetExceeded as spent:
-            self.stopped = self._why_stopped(spent)
-            self._keep(
-                base,
-                arm_at,
-                example_at,
-                sample,
-                self._unanswered(key, example, "not run", self.stopped, asked),
-            )
-            raise
-        except ProgramError:
+            prediction = await arm.ask(example.input)
+        except ProgramError as error:
+            error.calls_of_row = calls  # type: ignore[attr-defined]
             raise
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
@@ -155,38 +156,39 @@ class Trial:
                 raise  # from outside: the whole comparison is being stopped
             status, text = "cancelled", self._error_text(error)
         except Exception as error:  # noqa: BLE001  (whatever a strategy raises stands in its row)
-            status = (
-                "timeout"
-                if isinstance(error, DeadlineError)
-                else "cancelled"
-                if isinstance(error, RunCancelled)
-                else "error"
-            )
-            text = self._error_text(error)
+            status, text = _status_of(error), self._error_text(error)
         finally:
             scope_in_force.reset(token)
+            self._asked.end(noting)
             if scope.span is not base.span and scope.span is not None:
                 scope.span.finish(prediction)
+        ended = calls if None not in calls else [call for call in calls if call is not None]
         if status != "ok":
-            found = self._unanswered(key, example, status, text or "", asked)
-        else:
-            found = row(key, example.input, example.target, prediction, calls=asked.calls)
-        self._keep(base, arm_at, example_at, sample, found)
-        return found
+            return self._unanswered(key, example, status, text, ended)  # type: ignore[arg-type]
+        return row(key, example.input, example.target, prediction, calls=ended)  # type: ignore[arg-type]
 
-    def _scope_of(self, base: Scope, arm: Arm, **changes: Any) -> Scope:
-        if self._planners is not None:
-            changes["plan"] = self._planners[arm.name]
-        return base.but(registry=arm.registry, cell=None, inside=True, **changes)
+    def _scope_of(self, base: Scope, arm_at: int, sample: int) -> Scope:
+        """What is in force where an arm answers; the same for all examples, unless each has a span of its own."""
+        if base is not self._base:
+            self._base, self._scopes = base, {}
+        scope = self._scopes.get((arm_at, sample))
+        if scope is None:
+            arm = self.arms[arm_at]
+            scope = self._scopes[arm_at, sample] = base.but(
+                registry=arm.registry,
+                cell=None,
+                inside=True,
+                usage=self._asked,
+                sample_path=self._paths[sample],
+                plan=self._planners[arm.name] if self._planners is not None else base.plan,
+            )
+        return scope
 
     def _unanswered(
-        self, key: Key, example: Example, status: Any, text: str, asked: Asked | None = None
+        self, key: Key, example: Example, status: RowStatus, text: str, calls: Sequence[Call] = ()
     ) -> Row:
-        of: RowStatus = status
-        found = row(
-            key, example.input, example.target, None, of, text, asked.calls if asked is not None else ()
-        )
-        reason = f"{of}: {text}" if of != "not run" else f"not run: {text}"
+        found = row(key, example.input, example.target, None, status, text, calls)
+        reason = f"{status}: {text}"
         for metric in self._metrics:
             found.scores[metric.name] = None
             found.reasons[metric.name] = reason
@@ -208,31 +210,36 @@ class Trial:
 
     # Scores
 
-    async def _scored(self, base: Scope, arm: Arm, example: Example, found: Row, earlier: Row | None) -> None:
-        prediction, target = found.prediction, example.target
+    async def _scored(
+        self, base: Scope, arm_at: int, example: Example, found: Row, earlier: Row | None
+    ) -> None:
+        prediction, target, scores = found.prediction, example.target, found.scores
         for metric in self._of_one:
-            if earlier is not None and metric.name in earlier.reasons:
-                self._no_score(metric, [found], earlier.reasons[metric.name])
+            name = metric.name
+            if earlier is not None and name in earlier.reasons:
+                self._no_score(metric, [found], earlier.reasons[name])
                 continue
             try:
                 scored = metric.score(target=target, prediction=prediction, example=example)
-                if scored.__class__ is not Scored:
-                    scored = await self._in_scope(base, arm, scored)
+                if not isinstance(scored, Scored):
+                    scored = await self._in_scope(base, arm_at, scored)
             except MetricError as error:
                 self._no_score(metric, [found], self._error_text(error))
             except BudgetExceeded as spent:
                 self._not_scored(spent, [found])
                 raise
             else:
-                self._score(metric, [found], scored)
+                scores[name] = scored.value
+                if scored.details is not None:
+                    found.details[name] = scored.details
+                if not scored.is_bool:
+                    self.yes_no[name] = False
 
     async def _scored_over_samples(
-        self, base: Scope, arm: Arm, arm_at: int, example_at: int, example: Example, earlier: Row | None
+        self, base: Scope, arm_at: int, example_at: int, example: Example, earlier: Row | None
     ) -> None:
-        if not self._of_samples:
-            return
         group = arm_at * len(self.examples) + example_at
-        if self._left[group] > 0:
+        if self._left[group] != 0:
             return
         self._left[group] = -1  # whoever comes last scores, and nobody after
         rows = [
@@ -251,8 +258,8 @@ class Trial:
             try:
                 predictions = [each.prediction for each in answered]
                 scored = metric.score(target=example.target, predictions=predictions, example=example)
-                if scored.__class__ is not Scored:
-                    scored = await self._in_scope(base, arm, scored)
+                if not isinstance(scored, Scored):
+                    scored = await self._in_scope(base, arm_at, scored)
             except MetricError as error:
                 self._no_score(metric, answered, self._error_text(error))
             except BudgetExceeded as spent:
@@ -264,21 +271,21 @@ class Trial:
     async def _scored_in_pairs(
         self, base: Scope, arm_at: int, example_at: int, sample: int, example: Example
     ) -> None:
-        if not self.pairs.metrics:
-            return
         for other_at in range(len(self.arms)):
             a_at, b_at = sorted((arm_at, other_at))
             a, b = self._at(a_at, example_at, sample), self._at(b_at, example_at, sample)
             if a_at == b_at or a is None or b is None or a.status != "ok" or b.status != "ok":
                 continue  # the later of the two scores the pair
+            if not self.pairs.claimed(a, b):
+                continue  # both had answered before either was scored
             for metric in self.pairs.metrics:
                 earlier = self._earlier.get((a.arm, a.example, sample))
                 if earlier is not None and metric.name in earlier.reasons:
                     continue
                 try:
                     scored: Any = metric.score(example=example, answer_a=a.prediction, answer_b=b.prediction)
-                    if scored.__class__ is not Scored:
-                        scored = await self._in_scope(base, self.arms[arm_at], scored)
+                    if not isinstance(scored, Scored):
+                        scored = await self._in_scope(base, arm_at, scored)
                 except MetricError as error:
                     self.pairs.failed(metric, a, b, self._error_text(error))
                 except BudgetExceeded as spent:
@@ -290,14 +297,15 @@ class Trial:
     def _at(self, arm_at: int, example_at: int, sample: int) -> Row | None:
         return self._found[(arm_at * len(self.examples) + example_at) * self.samples + sample]
 
-    async def _in_scope(self, base: Scope, arm: Arm, scored: Any) -> Scored:
+    async def _in_scope(self, base: Scope, arm_at: int, scored: Awaitable[Scored]) -> Scored:
         """What an executable metric says: the same question has one answer, whichever sample it is about."""
-        token = scope_in_force.set(self._scope_of(base, arm, usage=self._scoring, sample_path=self._paths[0]))
+        noting = self._asked.begin(self._scoring)
+        token = scope_in_force.set(self._scope_of(base, arm_at, 0))
         try:
-            awaited: Awaitable[Scored] = scored
-            return await awaited
+            return await scored
         finally:
             scope_in_force.reset(token)
+            self._asked.end(noting)
 
     def _score(self, metric: Metric, rows: Sequence[Row], scored: Scored) -> None:
         value, details, is_bool = scored
@@ -314,7 +322,7 @@ class Trial:
             each.reasons[metric.name] = reason
 
     def _not_scored(self, spent: BudgetExceeded, rows: Sequence[Row]) -> None:
-        self.stopped = self._why_stopped(spent)
+        self.stopped = _why_stopped(spent)
         for metric in self._metrics:
             self._no_score(
                 metric,
@@ -354,9 +362,6 @@ class Trial:
         scored = {name for each in rows for name, score in each.scores.items() if score is not None}
         self.yes_no = {name: yes and name in scored for name, yes in self.yes_no.items()}
 
-    def _why_stopped(self, spent: BudgetExceeded) -> str:
-        return f"the budget is spent ({str(spent).partition('. ')[0]})"
-
     def _error_text(self, error: BaseException) -> str:
         text = str(error)
         if not isinstance(error, MetricError):
@@ -364,6 +369,21 @@ class Trial:
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
+
+
+def _calls_of(error: BaseException) -> Sequence[Call | None]:
+    """The calls that a row had made when it was stopped: they have been paid for."""
+    return getattr(error, "calls_of_row", ())
+
+
+def _why_stopped(spent: BudgetExceeded) -> str:
+    return f"the budget is spent ({str(spent).partition('. ')[0]})"
+
+
+def _status_of(error: Exception) -> RowStatus:
+    if isinstance(error, DeadlineError):
+        return "timeout"
+    return "cancelled" if isinstance(error, RunCancelled) else "error"
 
 
 def _is_final(earlier: Row) -> bool:

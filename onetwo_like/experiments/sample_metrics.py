@@ -26,7 +26,7 @@ def pass_at_k(k: int, checker: Callable[..., Any]) -> Callable[..., Any]:
 
     >>> metric = pass_at_k(2, lambda target, prediction: prediction == target)
     >>> metric(target=4, predictions=[3, 4, 5], example=None)
-    (0.6666666666666667, {'samples': 3, 'passed': 1})
+    (0.6666666666666666, {'samples': 3, 'passed': 1})
     """
     _check_k(k, "pass_at_k")
     check = _checking("pass_at_k", checker)
@@ -39,7 +39,8 @@ def pass_at_k(k: int, checker: Callable[..., Any]) -> Callable[..., Any]:
 
         def estimate(verdicts: Sequence[bool]) -> tuple[float, dict[str, int]]:
             c = sum(verdicts)
-            return 1 - math.comb(n - c, k) / math.comb(n, k), {"samples": n, "passed": c}
+            draws = math.comb(n, k)
+            return (draws - math.comb(n - c, k)) / draws, {"samples": n, "passed": c}
 
         return _judged(check, target, predictions, example, estimate)
 

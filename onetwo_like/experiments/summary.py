@@ -24,13 +24,14 @@ def summary(differences: Sequence[Difference]) -> str:
     shown = _best_supported(lead)
     if shown:
         text = "; ".join(_better(d, several) for d in shown[:_SHOWN])
-        text += _and_more(len(shown), "pairs")
+        text += _and_more(len(shown))
     else:
         text = _nothing_shown(lead, several)
     others = _best_supported([d for d in differences if d.metric != metric])
     if others:
-        words = [f"{d.b} than {d.a} in {d.metric} by {_number(d.difference, d)}" for d in others[:_SHOWN]]
-        text += f"; {'also' if shown else 'but'} {' and '.join(words)}{_and_more(len(others), 'differences')}"
+        than = "than" if shown else "is better than"
+        words = [f"{d.b} {than} {d.a} in {d.metric} by {_number(d.difference, d)}" for d in others[:_SHOWN]]
+        text += f"; {'also' if shown else 'but'} {' and '.join(words)}{_and_more(len(others))}"
     return text + "."
 
 
@@ -74,8 +75,8 @@ def _evidence(d: Difference, several: bool) -> str:
     return ", ".join(parts)
 
 
-def _and_more(n: int, what: str) -> str:
-    return f", and {n - _SHOWN} more {what}" if n > _SHOWN else ""
+def _and_more(n: int) -> str:
+    return f", and {n - _SHOWN} more" if n > _SHOWN else ""
 
 
 def _number(x: float | None, d: Difference) -> str:

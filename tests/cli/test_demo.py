@@ -42,7 +42,10 @@ def test_it_compares_two_models_and_then_replays_all_of_it(process):
     assert (first_small[4:6], first_large[4:6]) == (["6", "4"], ["10", "0"])
     assert (again_small[4:6], again_large[4:6]) == (["0", "10"], ["0", "10"])
     assert "ngram:5 says 'Kabul' and 'afghani'." in done.out
-    assert done.out.endswith("\n0 calls made, 20 replayed; results identical.\n")
+    assert done.out.endswith(
+        "\n0 calls made, 20 replayed; results identical.\n"
+        "The report, with paired differences and every answer: onetwo-demo.html\n"
+    )
 
 
 def test_the_same_command_again_replays_from_the_start(cli):
@@ -62,8 +65,25 @@ def test_it_asks_about_every_country_unless_limited(cli):
 
 
 def test_replies_are_recorded_where_one_says(cli, tmp_path):
-    cli("demo", "--limit", "1", "--cache", "elsewhere")
-    assert os.listdir(tmp_path) == ["elsewhere"]
+    cli("demo", "--limit", "1", "--cache", "elsewhere", "--report", "page.html")
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "page.html"]
+
+
+def test_the_report_is_that_of_the_same_replies(cli, tmp_path):
+    done = cli("demo", "--limit", "10")
+    assert (done.code, done.err) == (0, "")
+    page = (tmp_path / "onetwo-demo.html").read_text(encoding="utf-8")
+    for said in ("ngram:5 is better than ngram:2 in both right by 1", "<code>ngram:2</code>", "10 examples"):
+        assert said in page
+    cli("demo", "--limit", "10")
+    assert (tmp_path / "onetwo-demo.html").read_text(encoding="utf-8").count("paid") == page.count("paid")
+
+
+def test_the_same_backend_twice_has_no_report(cli, tmp_path):
+    done = cli("demo", "--limit", "1", "--backend", "ngram:3", "--backend", "ngram:3")
+    assert done.code == 0
+    assert "There is no report" in done.out
+    assert not (tmp_path / "onetwo-demo.html").exists()
 
 
 def test_other_results_the_second_time_are_an_error():
@@ -199,6 +219,7 @@ def test_a_missing_key_is_a_one_line_error(cli):
             "--backend can be given twice",
         ),
         (("--cache", __file__), "is a file; a cache is a folder"),
+        (("--report", "no/such/page.html"), "--report no/such/page.html: there is no folder no/such"),
     ],
 )
 def test_bad_input_is_a_one_line_error(refused, words, said):

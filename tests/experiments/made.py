@@ -6,11 +6,12 @@ import random
 import statistics
 from typing import Any
 
-WORDS = (
-    "what is the capital southernmost city river mountain of in and which who mayor painter wrote largest "
-    "oldest near between north border island language currency harbour spoken before after famous song"
-).split()
-PLACES = [f"{a}{b}" for a in ("Lor", "Mar", "Ven", "Tol", "Bra", "Quim") for b in ("ient", "seille", "ice", "ouse")]
+_TEXT = """what is the capital southernmost city river mountain of in and which who mayor painter wrote largest
+oldest near between north border island language currency harbour spoken before after famous song"""
+WORDS = _TEXT.split()
+PLACES = [
+    f"{a}{b}" for a in ("Lor", "Mar", "Ven", "Tol", "Bra", "Quim") for b in ("ient", "seille", "ice", "ouse")
+]
 FAILURES = {
     "error": "RateLimitedError: the provider allows 60 calls a minute (request-id 17)",
     "timeout": "DeadlineError: no answer within 30 s",
@@ -30,44 +31,53 @@ def made(
     seed: int = 0,
     failing: float = 0.04,
     complete: bool = True,
-    letters: int = 60,
+    words: int = 10,
+    answer_words: int = 2,
     planted: str = "",
 ) -> dict[str, Any]:
     """A comparison of these arms by these metrics (name: whether it is yes or no), the later ones better.
 
-    `letters` is about how long an input is; `planted` stands in everything that a user or a model can choose.
+    `words` and `answer_words` are the length of an input and of an answer; `planted` stands in everything
+    that a user or a model can choose.
     """
     chance = random.Random(seed)
     yes_no = {"exact": True, "f1": False} if metrics is None else metrics
     if planted:
         arms = tuple(f"{arm}{planted}" for arm in arms)
         yes_no = {f"{metric}{planted}": kind for metric, kind in yes_no.items()}
-    inputs = [" ".join(chance.choices(WORDS, k=max(1, letters // 6))) + f" {i}?" for i in range(examples)]
+    inputs = [" ".join(chance.choices(WORDS, k=words)) + f" {i}?" for i in range(examples)]
     targets = chance.choices(PLACES, k=examples)
-    rows, excluded = [], []
+    rows: list[dict[str, Any]] = []
+    excluded: list[dict[str, Any]] = []
     run = examples if complete else examples // 2
-    for i, (arm, name) in enumerate(itertools.product(range(len(arms)), range(examples))):
-        del i
-        lost = {}
+    for arm, example in itertools.product(range(len(arms)), range(examples)):
+        own = []
         for sample in range(samples):
-            status = "ok" if chance.random() >= failing else chance.choice(list(FAILURES))
-            row = _row(chance, arm, arms, name, sample, status if name < run else "not run", yes_no)
-            row |= {"input": inputs[name] + planted, "target": targets[name] + planted}
-            row["prediction"] = row["prediction"] and row["prediction"] + planted
-            row["error"] = row["error"] and row["error"] + planted
-            for call in row["calls"]:
-                call["prompt"] = f"Answer in one word.\nQ: {row['input']}\nA:"
-                call["answer"] = row["prediction"]
-            rows.append(row)
-            lost |= {} if row["status"] == "ok" else {row["status"]: row}
-        if lost and samples == sum(row["status"] != "ok" for row in rows[-samples:]):
-            excluded += [
-                {"arm": arms[arm], "example": rows[-1]["example"], "metric": metric, "reason": "no sample was answered"}
-                for metric in yes_no
-            ]
+            failed = chance.random() < failing
+            status = "not run" if example >= run else chance.choice(list(FAILURES)) if failed else "ok"
+            said = " ".join([chance.choice(PLACES), *chance.choices(WORDS, k=answer_words)])
+            own.append(_row(chance, arm, status, yes_no))
+            own[-1] |= {
+                "arm": arms[arm],
+                "example": f"q{example}",
+                "sample": sample,
+                "input": inputs[example] + planted,
+                "target": targets[example] + planted,
+                "prediction": said + planted if status == "ok" else None,
+                "error": FAILURES[status] + planted if status in FAILURES else None,
+            }
+            for call in own[-1]["calls"]:
+                call["prompt"] = f"Answer in one word.\nQ: {own[-1]['input']}\nA:"
+                call["answer"] = own[-1]["prediction"]
+        rows += own
+        if all(row["status"] != "ok" for row in own):
+            gone = {"arm": arms[arm], "example": f"q{example}", "reason": "no sample was answered"}
+            excluded += [{**gone, "metric": metric} for metric in yes_no]
     means = {metric: {arm: _mean(_scores(rows, metric, arm)) for arm in arms} for metric in yes_no}
     differences = [
-        _difference(metric, a, b, _scores(rows, metric, a), _scores(rows, metric, b), yes_no[metric] and samples == 1)
+        _difference(
+            metric, a, b, _scores(rows, metric, a), _scores(rows, metric, b), yes_no[metric] and samples == 1
+        )
         for metric in yes_no
         for a, b in itertools.combinations(arms, 2)
     ]
@@ -91,21 +101,15 @@ def made(
         "arms": [_arm(name, [row for row in rows if row["arm"] == name], planted) for name in arms],
         "means": means,
         "differences": differences,
-        "summary": f"{arms[-1]} scores higher than {arms[0]} by {next(iter(yes_no), 'nothing')}.",
+        "summary": f"{arms[-1]} was asked {examples} questions"
+        + (f", as was {arms[0]}." if arms[1:] else "."),
         "rows": rows,
         "excluded": excluded,
     }
 
 
-def _row(
-    chance: random.Random,
-    arm: int,
-    arms: tuple[str, ...],
-    example: int,
-    sample: int,
-    status: str,
-    yes_no: dict[str, bool],
-) -> dict[str, Any]:
+def _row(chance: random.Random, arm: int, status: str, yes_no: dict[str, bool]) -> dict[str, Any]:
+    """What does not depend on the example."""
     answered = status == "ok"
     good = answered and chance.random() < 0.35 + 0.2 * arm
     prompt, answer = chance.randint(20, 60), chance.randint(1, 5)
@@ -116,18 +120,21 @@ def _row(
         "output_tokens": answer if answered else None,
         "cost": cost if answered else None,
         "latency_s": took if status != "not run" else None,
-        "cache": None if status == "not run" else "failed" if not answered else chance.choice(["made", "hit"]),
+        "cache": None
+        if status == "not run"
+        else "failed"
+        if not answered
+        else chance.choice(["made", "hit"]),
     }
     call = {"operation": "generate_text", "prompt": "", "answer": None, "model_version": f"toy-{arm}", **used}
     return {
-        "arm": arms[arm],
-        "example": f"q{example}",
-        "sample": sample,
-        "prediction": f"{chance.choice(PLACES)}, I think" if answered else None,
         "status": status,
-        "error": FAILURES.get(status),
         "scores": {
-            metric: None if not answered else float(good) if kind else round(chance.betavariate(2 + good, 2), 6)
+            metric: None
+            if not answered
+            else float(good)
+            if kind
+            else round(chance.betavariate(2 + good, 2), 6)
             for metric, kind in yes_no.items()
         },
         "details": {},
@@ -206,7 +213,11 @@ def _arm(name: str, rows: list[dict[str, Any]], planted: str) -> dict[str, Any]:
     return {
         "name": name,
         "described": f"NGram(order={len(name)})" + planted,
-        "fingerprint": {"provider": "onetwo_like", "model": f"ngram-{len(name)}" + planted, "order": len(name)},
+        "fingerprint": {
+            "provider": "onetwo_like",
+            "model": f"ngram-{len(name)}" + planted,
+            "order": len(name),
+        },
         "recorded": recorded,
         "paid": {
             "calls": len(made_now),

@@ -21,84 +21,86 @@ class Browser:
 
     def __init__(self, to: int, out: int) -> None:
         self.console: list[str] = []  # errors, warnings, and what the page's policy refused
+        self.asked_for: list[str] = []  # the addresses of all that was loaded
         self._to, self._out = to, out
         self._rest = b""
         self._number = 0
         self._session: dict[str, str] = {}
-        page = self._send("Target.createTarget", url="about:blank")["targetId"]
-        attached = self._send("Target.attachToTarget", targetId=page, flatten=True)
+        page = self.send("Target.createTarget", {"url": "about:blank"})["targetId"]
+        attached = self.send("Target.attachToTarget", {"targetId": page, "flatten": True})
         self._session = {"sessionId": attached["sessionId"]}
-        for domain in ("Page", "Runtime", "Log"):
-            self._send(f"{domain}.enable")
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.send(f"{domain}.enable")
 
     def open(self, url: str, width: int = 1280, height: int = 900, dark: bool = False) -> None:
         """Loads a page in a window of this size in CSS pixels; one of a phone is a touch screen."""
-        self._send(
-            "Emulation.setDeviceMetricsOverride",
-            width=width,
-            height=height,
-            deviceScaleFactor=1,
-            mobile=width < 640,
-        )
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 640}
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._send("Emulation.setEmulatedMedia", features=[scheme])
-        self._send("Page.navigate", url="about:blank")  # else another fragment of the same page is no load
+        self.send("Emulation.setDeviceMetricsOverride", size)
+        self.send("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self.send("Page.navigate", {"url": "about:blank"})  # else another fragment of a page is no load
+        self.until("location.href === 'about:blank'")
         self.console.clear()
-        self._send("Page.navigate", url=url)
+        self.asked_for.clear()
+        self.send("Page.navigate", {"url": url})
         self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
 
     def js(self, expression: str) -> Any:
         """The value of an expression in the page, awaited; an error in it is an AssertionError."""
-        done = self._send(
-            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True, userGesture=True
-        )
+        done = self._evaluated(expression)
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
 
     def until(self, claim: str) -> None:
-        """Waits until the expression holds in the page, looking after each frame."""
-        waited = f"""new Promise((held, never) => {{
+        """Waits until the expression holds in the page, at most 30 s."""
+        waited = f"""new Promise((held) => {{
             const end = performance.now() + 30000;
-            const look = () => ({claim}) ? held(true) : performance.now() > end ? never(Error("never")) : setTimeout(look, 5);
+            const look = () => ({claim}) || performance.now() > end ? held(Boolean({claim})) : setTimeout(look, 5);
             look();
         }})"""
-        # A page that is being left takes the expression with it.
-        for _ in range(20):
-            done = self._send("Runtime.evaluate", expression=waited, awaitPromise=True, returnByValue=True, lost=True)
-            if done.get("result", {}).get("value") is True:
+        # A page that is left in the meantime takes the expression with it; then it is asked of the next.
+        for _ in range(9):
+            done = self._evaluated(waited)
+            if "result" in done:
+                assert done["result"].get("value") is True, f"never held: {claim}"
                 return
-            assert "exceptionDetails" not in done, f"never: {claim}"
         raise AssertionError(f"the page was left again and again: {claim}")
+
+    def _evaluated(self, expression: str) -> dict[str, Any]:
+        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True, "userGesture": True}
+        done: dict[str, Any] = self._answer("Runtime.evaluate", asked).get("result", {})
+        return done
 
     def key(self, key: str) -> None:
         """A key of the keyboard goes down and up: "Tab", "Enter", "Escape"."""
-        codes = {"Tab": 9, "Enter": 13, "Escape": 27}
-        text = {"text": "\r"} if key == "Enter" else {}
-        for kind in ("keyDown", "keyUp"):
-            self._send(
-                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=codes[key], **text
-            )
+        code = {"Tab": 9, "Enter": 13, "Escape": 27}[key]
+        pressed = {"key": key, "code": key, "windowsVirtualKeyCode": code}
+        self.send(
+            "Input.dispatchKeyEvent", {"type": "keyDown", **pressed, **({"text": "\r"} if code == 13 else {})}
+        )
+        self.send("Input.dispatchKeyEvent", {"type": "keyUp", **pressed})
 
-    def screenshot(self, path: Path, whole: bool = True) -> None:
-        """A PNG of the page, or of the window."""
-        taken = self._send("Page.captureScreenshot", captureBeyondViewport=whole, **({} if not whole else {}))
+    def screenshot(self, path: Path) -> None:
+        """A PNG of the whole page."""
+        taken = self.send("Page.captureScreenshot", {"captureBeyondViewport": True})
         path.write_bytes(base64.b64decode(taken["data"]))
 
-    def _send(self, method: str, lost: bool = False, **parameters: Any) -> dict[str, Any]:
+    def send(self, method: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The result of a command of the protocol."""
+        answer = self._answer(method, parameters or {})
+        assert "error" not in answer, answer["error"]
+        result: dict[str, Any] = answer["result"]
+        return result
+
+    def _answer(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters, **self._session}
         data = json.dumps(message).encode() + b"\0"
         while data:
             data = data[os.write(self._to, data) :]
-        while True:
-            answer = self._read()
-            if answer.get("id") == self._number:
-                if lost and "error" in answer:
-                    return {}
-                assert "error" not in answer, answer["error"]
-                result: dict[str, Any] = answer["result"]
-                return result
+        while (answer := self._read()).get("id") != self._number:
             self._heard(answer)
+        return answer
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
@@ -112,6 +114,8 @@ class Browser:
     def _heard(self, event: dict[str, Any]) -> None:
         given = event.get("params", {})
         match event.get("method"):
+            case "Network.requestWillBeSent":
+                self.asked_for.append(given["request"]["url"])
             case "Runtime.exceptionThrown":
                 self.console.append(str(given["exceptionDetails"]))
             case "Runtime.consoleAPICalled" if given["type"] in ("error", "warning", "assert"):
