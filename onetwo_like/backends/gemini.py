@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from onetwo_like.backends.chat_model import SAMPLING, thawed
+from onetwo_like.backends.chat_model import SAMPLING
 from onetwo_like.backends.gemini_errors import request_id_in
 from onetwo_like.backends.gemini_model import OWN_ENDPOINT, GeminiModel
 from onetwo_like.backends.gemini_replies import Api
 from onetwo_like.backends.gemini_schema import json_schema
 from onetwo_like.backends.gemini_sdk import asked, translated, warm_up
 from onetwo_like.backends.secrets import Secret
+from onetwo_like.core.frozen import thawed
 from onetwo_like.core.registry import Caching
 from onetwo_like.core.request import Reply, Request
 from onetwo_like.errors import BackendError, UsageError

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from onetwo_like.backends.chat_model import SAMPLING, Form, thawed
+from onetwo_like.backends.chat_model import SAMPLING, Form
 from onetwo_like.backends.failures import excerpt
 from onetwo_like.backends.gemini_errors import broken_connection, refusal
 from onetwo_like.backends.gemini_model import OWN_ENDPOINT, GeminiModel
@@ -20,6 +20,7 @@ from onetwo_like.backends.gemini_replies import COUNT, EMBED, GENERATE, Api, gat
 from onetwo_like.backends.gemini_schema import openapi_schema
 from onetwo_like.backends.gemini_wire import as_json
 from onetwo_like.backends.secrets import Secret
+from onetwo_like.core.frozen import thawed
 from onetwo_like.core.registry import Caching
 from onetwo_like.core.request import Reply, Request
 from onetwo_like.errors import (

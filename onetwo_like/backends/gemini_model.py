@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from onetwo_like.backends.chat_model import Asked, ChatModel, thawed
+from onetwo_like.backends.chat_model import Asked, ChatModel
 from onetwo_like.backends.gemini_replies import COUNT, EMBED, GENERATE
 from onetwo_like.backends.gemini_wire import wire_body, wire_parts
 from onetwo_like.backends.remote import as_one
 from onetwo_like.core.content import ChunkList, as_messages
+from onetwo_like.core.frozen import thawed
 from onetwo_like.core.request import Reply, Request, SamplePath
 from onetwo_like.errors import InvalidRequestError, MalformedReplyError
 

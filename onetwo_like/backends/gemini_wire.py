@@ -11,9 +11,10 @@ import binascii
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from onetwo_like.backends.chat_model import Asked, seed_of, thawed
+from onetwo_like.backends.chat_model import Asked, seed_of
 from onetwo_like.backends.gemini_schema import json_schema
 from onetwo_like.core.content import Chunk, ChunkList, Message, Reasoning, ToolCall, ToolResult
+from onetwo_like.core.frozen import thawed
 from onetwo_like.core.request import SamplePath
 from onetwo_like.errors import InvalidRequestError, UsageError
 

@@ -21,6 +21,7 @@ from onetwo_like.errors import (
     BackendTimeoutError,
     ConnectionFailedError,
     MalformedReplyError,
+    OneTwoError,
 )
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import pytest
 
 from onetwo_like import ot
 from onetwo_like.backends import Gemini, GeminiLegacy
-from onetwo_like.backends.chat_model import thawed
 from onetwo_like.builtins import llm
+from onetwo_like.core.frozen import thawed
 from onetwo_like.errors import (
     AuthenticationError,
     InvalidRequestError,
