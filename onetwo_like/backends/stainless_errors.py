@@ -37,17 +37,17 @@ def translated(error: Any, sdk: Sdk) -> BackendError:
     status = getattr(error, "status_code", None)
     body = _body_of(error)
     code = str(getattr(error, "code", None) or body.get("code") or body.get("type") or "")
-    if (status is None or status < 400) and code.isdecimal():
+    if (status is None or status < 300) and code.isdecimal():
         status = int(code)  # in the middle of a stream, where the HTTP status was 200
     kind = sdk.codes.get(code)
     if kind is None:
-        kind = OverloadedError if status is None or status < 400 else error_of_status(status)
+        kind = OverloadedError if status is None or status < 300 else error_of_status(status)
     said = _said(error)
     if kind is InvalidRequestError and _CONTEXT.search(said):
         kind = ContextTooLongError
     if _FILTERED.search(said):  # Anthropic's filter, whatever the type of the error
         kind = ContentRefusedError
-    made = _made(kind, f"{status}: {said}" if status is not None and status >= 400 else said, sdk)
+    made = _made(kind, f"{status}: {said}" if status is not None and status >= 300 else said, sdk)
     made.request_id = getattr(error, "request_id", None)
     response = getattr(error, "response", None)
     if isinstance(made, RateLimitedError | OverloadedError) and response is not None:

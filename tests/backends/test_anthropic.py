@@ -13,6 +13,8 @@ from onetwo_like.backends import Anthropic
 from onetwo_like.backends.anthropic import MAX_TOKENS
 from onetwo_like.builtins import llm
 from onetwo_like.errors import (
+    ConnectionFailedError,
+    InvalidRequestError,
     MalformedReplyError,
     NotBoundError,
     ParseError,
@@ -22,6 +24,7 @@ from onetwo_like.errors import (
 from onetwo_like.testing import FakeClock
 from tests.backends.mocked import Recorder, event_stream
 from tests.servers.anthropic_loopback import AnthropicServer
+from tests.servers.http_server import status
 
 LOCAL = "http://127.0.0.1:9"
 
@@ -315,14 +318,34 @@ def test_an_event_that_cannot_be_read_is_a_malformed_reply(event):
         events.result  # noqa: B018  (raises)
 
 
+BEGUN: list[dict[str, Any]] = [
+    {"type": "message_start", "message": message()},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "fine"}},
+]
+
+
+@pytest.mark.parametrize(
+    "end",
+    [{"type": "message_delta", "delta": {"stop_reason": "end_turn"}}, {"type": "message_stop"}],
+    ids=str,
+)
+def test_a_stream_is_whole_only_when_the_message_has_stopped_for_a_reason(end):
+    begun = {**BEGUN[0], "message": {**BEGUN[0]["message"], "stop_reason": None}}
+    registered(event_stream(begun, *BEGUN[1:], end, named=True))
+    with (
+        ot.stream(llm.generate_text("Go")) as events,
+        pytest.raises(ConnectionFailedError, match="4 characters"),
+    ):
+        events.result  # noqa: B018  (raises)
+
+
 def test_events_of_a_kind_that_is_new_are_passed_over():
     registered(
         event_stream(
-            {"type": "message_start", "message": message()},
+            *BEGUN,
             {"type": "something_new", "data": 1},
-            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
             {"type": "content_block_delta", "index": 0, "delta": {"type": "citations_delta", "citation": {}}},
-            {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "fine"}},
             {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 1}},
             {"type": "message_stop"},
             named=True,
@@ -413,6 +436,14 @@ def test_the_address_is_anthropics_or_that_of_the_environment(monkeypatch):
     assert repr(own) == "Anthropic('tiny')"
     monkeypatch.setenv("ANTHROPIC_BASE_URL", LOCAL)
     assert Anthropic("tiny").fingerprint["endpoint"] == LOCAL
+
+
+def test_a_redirect_is_not_followed_with_the_key(server):
+    with AnthropicServer() as elsewhere:
+        server.fail(status(307, headers={"location": f"{elsewhere.base_url}/v1/messages"}))
+        with pytest.raises(InvalidRequestError, match="307"):
+            ot.run(llm.generate_text("Hello"))
+    assert elsewhere.requests == []
 
 
 def test_an_unknown_way_to_ask_for_objects_is_an_error():
