@@ -99,6 +99,11 @@ class Gemini(GeminiModel):
         schema = json_schema(thawed(tool.parameters))
         return {"name": tool.name, "description": tool.description, "parametersJsonSchema": schema}
 
+    def _embedding_body(self, texts: list[str], extra: dict[str, Any] | None) -> dict[str, Any]:
+        if self._vertexai:  # has three ways to embed, of which the SDK takes the model's
+            return {"texts": texts, "extra": thawed(extra or {})}
+        return super()._embedding_body(texts, extra)
+
     async def _ask(self, connection: _Connection, request: Request) -> Reply:
         api, (body, stream) = request.op, request.values
         assert isinstance(api, Api)

@@ -61,6 +61,21 @@ def _joined(body: dict[str, Any], extra: Mapping[str, Any], at: str) -> dict[str
     return made
 
 
+def wire_embeddings(model: str, texts: Iterable[str], extra: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The body of batchEmbedContents; `extra` has options of each of its requests."""
+    requests = [{"model": model_path(model), "content": {"parts": [{"text": text}]}} for text in texts]
+    return {"requests": [_joined(request, thawed(extra or {}), "") for request in requests]}
+
+
+def model_path(model: str) -> str:
+    """What the API calls a model.
+
+    >>> model_path("gemini-2.5-flash"), model_path("tunedModels/mine")
+    ('models/gemini-2.5-flash', 'tunedModels/mine')
+    """
+    return model if "/" in model else f"models/{model}"
+
+
 def as_json(value: Any) -> Any:
     """The body with its bytes as base64, ready to be sent."""
     if isinstance(value, bytes):
