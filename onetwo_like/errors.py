@@ -18,6 +18,7 @@
     ├── DeadlineError                    (TimeoutError)  a bound set by the program has passed
     ├── RunCancelled                     (RuntimeError)  a run was cancelled from outside
     ├── WorkflowStalled              (RuntimeError)  a workflow has nothing left to do, and has not stopped
+    ├── TurnLimitError                   (RuntimeError)  a model still wants tools after the turns it was given
     ├── ConsumedError                    (ValueError)    an iterator was given to two runs
     ├── MissingExtraError                (ImportError)   an optional dependency is not installed
     ├── BackendError                                     the provider's fault or refusal
@@ -127,6 +128,14 @@ class RunCancelled(OneTwoError, RuntimeError):
 
 class WorkflowStalled(OneTwoError, RuntimeError):
     """A workflow has nothing left to do, and no step has returned `ot.Stop`."""
+
+
+class TurnLimitError(OneTwoError, RuntimeError):
+    """A model still wants tools called after the turns that it was given; `.messages` is the conversation so far."""
+
+    def __init__(self, message: str, messages: tuple[Any, ...] = ()) -> None:
+        super().__init__(message)
+        self.messages = messages
 
 
 class ConsumedError(OneTwoError, ValueError):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from onetwo_like import __version__
 from onetwo_like.core.budget import Budget
 from onetwo_like.core.combinators import with_current_registry, with_registry
-from onetwo_like.core.content import Chunk, ChunkList, Message
+from onetwo_like.core.content import Chunk, ChunkList, Message, Reasoning, ToolCall, ToolResult
 from onetwo_like.core.events import (
     CacheHit,
     CallFinished,
@@ -38,6 +38,7 @@ from onetwo_like.core.stream import stream
 
 if TYPE_CHECKING:
     from onetwo_like.builtins.composables import make_composable
+    from onetwo_like.builtins.tools import Tool
     from onetwo_like.core.plan import Plan
     from onetwo_like.core.usage import usage
     from onetwo_like.experiments.arms import grid
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
 
 # Where the names are that are loaded on first use.
 _LATE = {
+    "Tool": "onetwo_like.builtins.tools",
     "Plan": "onetwo_like.core.plan",
     "usage": "onetwo_like.core.usage",
     "Comparison": "onetwo_like.experiments.result",
@@ -103,6 +105,7 @@ __all__ = [
     "Paced",
     "Plan",
     "Progress",
+    "Reasoning",
     "Registry",
     "RegistryContext",
     "Reply",
@@ -114,6 +117,9 @@ __all__ = [
     "StepStarted",
     "Stop",
     "TextDelta",
+    "Tool",
+    "ToolCall",
+    "ToolResult",
     "Update",
     "Usage",
     "Workflow",

@@ -2,49 +2,94 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from onetwo_like.backends.openai_api import CHAT, COMPLETIONS, EMBEDDINGS, ask
-from onetwo_like.backends.openai_schema import response_format
-from onetwo_like.backends.openai_wire import Api, Choice, score_of, wire_messages
-from onetwo_like.backends.remote import Remote, agreed, all_of, as_one
+from onetwo_like.backends.chat_model import SAMPLING, Asked, ChatModel, Choice, merged, seed_of
+from onetwo_like.backends.openai_chat import CHAT, wire_messages, wire_output, wire_tools
+from onetwo_like.backends.openai_responses import (
+    INPUT_TOKENS,
+    RESPONSES,
+    wire_input,
+    wire_response_tools,
+    wire_text,
+)
+from onetwo_like.backends.openai_texts import EMBEDDINGS, SCORES, TEXTS, score_of
+from onetwo_like.backends.remote import as_one
 from onetwo_like.backends.secrets import Secret
-from onetwo_like.builtins import objects
-from onetwo_like.core.content import ChunkList, Message, as_messages, text_of
+from onetwo_like.backends.stainless import Sdk, ask
+from onetwo_like.core.content import ChunkList, as_messages, text_of
 from onetwo_like.core.events import streaming
 from onetwo_like.core.operation import Operation
 from onetwo_like.core.registry import Caching
 from onetwo_like.core.request import Reply, Request, SamplePath
-from onetwo_like.errors import MalformedReplyError, ParseError
+from onetwo_like.errors import (
+    AuthenticationError,
+    ConnectionFailedError,
+    ContentRefusedError,
+    ContextTooLongError,
+    MalformedReplyError,
+    ModelNotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
+    UnsupportedOptionError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     import httpx2
     from openai import AsyncOpenAI
 
+    from onetwo_like.backends.openai_compatible import Capabilities, Compatible
+
 OWN_ENDPOINT = "https://api.openai.com/v1"
-# What the API takes at once.
-_MOST_CHOICES = 128
-_MOST_TEXTS = 512
+_MOST_TEXTS = 512  # that the API embeds at once
+_SDK = Sdk(
+    package="openai",
+    error="OpenAIError",
+    request_id="x-request-id",
+    advice={
+        AuthenticationError: "Check the key: OPENAI_API_KEY, or api_key=.",
+        PermissionDeniedError: "Check what the account and its key may do.",
+        ModelNotFoundError: "Check the model's name, and that base_url ends where the API begins, mostly in /v1.",
+        ContextTooLongError: "Shorten the prompt, or ask for fewer max_tokens.",
+        ConnectionFailedError: "Check base_url, and that the server is running.",
+    },
+    codes={
+        "context_length_exceeded": ContextTooLongError,
+        "exceed_context_size_error": ContextTooLongError,  # llama.cpp
+        "content_filter": ContentRefusedError,
+        "content_policy_violation": ContentRefusedError,
+        "insufficient_quota": PermissionDeniedError,
+        "invalid_api_key": AuthenticationError,
+        "model_not_found": ModelNotFoundError,
+        "rate_limit_exceeded": RateLimitedError,
+    },
+)
+_ApiName = Literal["chat", "responses", "completions"]
+_TOOLS = frozenset({"tools", "tool_choice"})
+_HONOURS: dict[str, frozenset[str]] = {
+    "chat": SAMPLING | _TOOLS | {"seed", "reasoning", "extra"},
+    "responses": SAMPLING - {"stop"} | _TOOLS | {"reasoning", "extra"},
+    "completions": SAMPLING | {"seed", "extra"},
+}
 
 
-class OpenAI(Remote):
+class OpenAI(ChatModel):
     """A model of OpenAI's, or of any server with the same API at `base_url` (else OPENAI_BASE_URL).
 
-    Serves generate_text, generate_texts, generate_object, chat and embed; instruct, select and others
-    follow from these. With a `base_url`, score_text too (OpenAI itself no longer scores texts). The key is
-    `api_key` or OPENAI_API_KEY, and is needed by the first call that is not replayed: a missing one is
-    an AuthenticationError then. Options: temperature, max_tokens, stop, top_p, seed; further keyword
-    arguments are defaults for these. `top_k` is not in the API, and refused.
+    `api` is what is asked: "chat" completions, the "responses" API, or "completions", which continue texts
+    as base models do (conversations are then written as text). Also serves embed, and with a `base_url`
+    score_text (OpenAI itself no longer scores texts); instruct, select and others follow from these. See
+    `OpenAI.compatible` for servers whose abilities are to be found out. Keyword arguments that are options
+    of the built-ins (temperature, max_tokens, ...) are defaults for them; `top_k` is not in the API.
 
-    `name` stands for the endpoint in the cache's keys: give one to a server whose address changes. Failed
-    calls are made again up to `retries` times, each within `timeout_s` (None: no bound), at most
-    `max_concurrency` at once. Calls are paced by the limits that the server states or shows; `rpm` and `tpm`
-    (requests and tokens a minute) bound them by hand, for all backends of the same account and model. An
-    `http_client` of yours, such as one with a proxy, stays yours to close.
+    The key is `api_key` or OPENAI_API_KEY, and is needed by the first call that is not replayed: a missing one
+    is an AuthenticationError then. `name` stands for the endpoint in the cache's keys: give one to a server
+    whose address changes. Failed calls are made again up to `retries` times, each within `timeout_s` (None: no
+    bound), at most `max_concurrency` at once. Calls are paced by the limits that the server states or shows;
+    `rpm` and `tpm` (requests and tokens a minute) bound them by hand, for all backends of the same account and
+    model. An `http_client` of yours, such as one with a proxy, stays yours to close.
 
     >>> OpenAI("gpt-4o-mini", temperature=0)
     OpenAI('gpt-4o-mini')
@@ -64,6 +109,7 @@ class OpenAI(Remote):
         base_url: str | None = None,
         api_key: str | None = None,
         organization: str | None = None,
+        api: _ApiName = "chat",
         name: str | None = None,
         cache: Caching | None = None,
         timeout_s: float | None = 60.0,
@@ -74,6 +120,11 @@ class OpenAI(Remote):
         http_client: httpx2.AsyncClient | None = None,
         **defaults: Any,
     ) -> None:
+        if api not in get_args(_ApiName):
+            raise UsageError(f"OpenAI has the APIs {', '.join(get_args(_ApiName))}, and not {api!r:.60}")
+        self.api = api
+        self.honours = _HONOURS[api]
+        self.most_choices = 1 if api == "responses" else 128
         self._organization = organization
         self._http_client = http_client
         super().__init__(
@@ -91,107 +142,46 @@ class OpenAI(Remote):
             **defaults,
         )
 
-    # The built-ins
-
-    async def generate_text(
-        self,
-        prompt: str | ChunkList,
+    @classmethod
+    def compatible(
+        cls,
+        base_url: str,
+        model: str,
         *,
-        request: Request,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        stop: tuple[str, ...] | None = None,
-        top_p: float | None = None,
-        seed: int | None = None,
-    ) -> Reply:
-        """The answer to the prompt as a message of the user's: chat models do not continue texts."""
-        return await self.chat(
-            as_messages(prompt),
-            request=request,
-            temperature=temperature,
-            max_tokens=max_tokens,
-            stop=stop,
-            top_p=top_p,
-            seed=seed,
-        )
+        capabilities: Capabilities | str | None = None,
+        api_key: str = "none",
+        **settings: Any,
+    ) -> Compatible:
+        """A model behind a server that speaks OpenAI's API: vLLM, llama.cpp, Ollama, LM Studio, OpenRouter, ...
 
-    async def chat(
-        self,
-        messages: tuple[Message, ...],
-        *,
-        request: Request,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        stop: tuple[str, ...] | None = None,
-        top_p: float | None = None,
-        seed: int | None = None,
-    ) -> Reply:
-        """The model's next message, token by token if somebody watches."""
-        body = self._chat_body(messages, request.sample_path, temperature, max_tokens, stop, top_p, seed)
-        return _of_first(await self._call(CHAT, body, request.sample_path, stream=streaming()))
+        What the server can do beyond chat (objects by schema, scores, tokens) is found out by one to three short
+        calls when it is first needed, once per process, or taken from `capabilities`: a
+        `onetwo_like.backends.openai_compatible.Capabilities`, or the name of a server that is known. Further
+        settings are those of `OpenAI`. OPENAI_API_KEY is not sent to it. `.capabilities()` has all of it found out.
 
-    async def generate_texts(
-        self,
-        prompt: str | ChunkList,
-        samples: int,
-        *,
-        request: Request,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        stop: tuple[str, ...] | None = None,
-        top_p: float | None = None,
-        seed: int | None = None,
-    ) -> Reply:
-        """So many answers; those that a server does not give at once (it ignored `n`) are asked for one by one."""
-        body = self._chat_body(
-            as_messages(prompt), request.sample_path, temperature, max_tokens, stop, top_p, seed
-        )
-        sizes = [min(_MOST_CHOICES, samples - start) for start in range(0, samples, _MOST_CHOICES)]
-        replies = await self._calls(CHAT, [{**body, "n": size} for size in sizes], request.sample_path)
-        choices: list[Choice] = []
-        for reply, size in zip(replies, sizes, strict=True):
-            choices += reply.value[:size]
-        missing = range(len(choices), samples)
-        # With the same seed they would be the first choice again.
-        alone = [
-            {**body, "seed": _seed(body["seed"], (index,))} if "seed" in body else body for index in missing
-        ]
-        more = await self._calls(CHAT, alone, request.sample_path)
-        choices += [reply.value[0] for reply in more]
-        one = as_one([choice.text for choice in choices], [*replies, *more])
-        return one._replace(finish_reason=agreed([choice.finish_reason for choice in choices]))
+        >>> OpenAI.compatible("http://127.0.0.1:11434/v1", "llama3.2", capabilities="ollama")
+        OpenAI.compatible('http://127.0.0.1:11434/v1', 'llama3.2')
+        """
+        from onetwo_like.backends.openai_compatible import Compatible
 
-    async def generate_object(
-        self,
-        prompt: str | ChunkList,
-        cls: Any,
-        *,
-        request: Request,
-        max_repairs: int = 1,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        stop: tuple[str, ...] | None = None,
-        top_p: float | None = None,
-        seed: int | None = None,
-    ) -> Reply:
-        """A value of the type, written under its JSON schema, and checked: a server may have ignored that."""
-        schema = response_format(objects.wrapped_schema(cls), objects.type_name(cls))
-        messages = as_messages(prompt)
-        replies: list[Reply] = []
-        while True:
-            body = self._chat_body(messages, request.sample_path, temperature, max_tokens, stop, top_p, seed)
-            body["response_format"] = schema
-            replies.append(_of_first(await self._call(CHAT, body, request.sample_path)))
-            text = replies[-1].value
-            try:
-                value = objects.parse(text, cls)
-            except ParseError as error:
-                if len(replies) > max_repairs:
-                    raise
-                repair = Message("user", objects.repair_message(error))
-                messages = (*messages, Message("model", text), repair)
-            else:
-                return as_one(value, replies)._replace(finish_reason=replies[-1].finish_reason)
+        return Compatible(base_url, model, capabilities=capabilities, api_key=api_key, **settings)
+
+    @property
+    def fingerprint(self) -> Any:
+        """The provider, the model, and the endpoint or its name; the API too, unless it is chat completions."""
+        fingerprint = super().fingerprint
+        return fingerprint if self.api == "chat" else {**fingerprint, "api": self.api}
+
+    # The built-ins beyond those of every chat model
+
+    async def generate_text(self, prompt: str | ChunkList, *, request: Request, **options: Any) -> Reply:
+        """The answer to the prompt as a message of the user's, or with api="completions" what continues it."""
+        if self.api != "completions":
+            return await super().generate_text(prompt, request=request, **options)
+        asked = Asked(as_messages(prompt), options)
+        reply = await self._send(self._request(asked, request.sample_path, streaming()))
+        choice: Choice = reply.value[0]
+        return reply._replace(value=choice.text, finish_reason=choice.finish_reason, chunks=choice.pieces)
 
     async def score_text(
         self, prompt: str | ChunkList, targets: tuple[str, ...], *, request: Request
@@ -212,69 +202,94 @@ class OpenAI(Remote):
             }
             for target in targets
         ]
-        replies = await self._calls(COMPLETIONS, bodies, request.sample_path)
+        replies = await self._all([SCORES.asked(body, request.sample_path) for body in bodies])
         scores = [
             score_of(reply.value[0], text, target) for reply, target in zip(replies, targets, strict=True)
         ]
         return as_one(scores, replies)
 
-    async def embed(self, texts: tuple[str, ...], *, request: Request) -> Reply:
+    async def embed(
+        self, texts: tuple[str, ...], *, request: Request, extra: dict[str, Any] | None = None
+    ) -> Reply:
         """One vector per text, in order; many texts take several calls, none take none."""
         batches = [texts[start : start + _MOST_TEXTS] for start in range(0, len(texts), _MOST_TEXTS)]
         bodies = [
-            {"model": self.model, "input": list(batch), "encoding_format": "float"} for batch in batches
+            merged({"model": self.model, "input": list(batch), "encoding_format": "float"}, extra, "embed")
+            for batch in batches
         ]
-        replies = await self._calls(EMBEDDINGS, bodies, request.sample_path)
+        replies = await self._all([EMBEDDINGS.asked(body, request.sample_path) for body in bodies])
         for batch, reply in zip(batches, replies, strict=True):
             if len(reply.value) != len(batch):
                 problem = f"{len(batch)} texts were sent, and {len(reply.value)} embeddings came back"
                 raise MalformedReplyError(problem, request_id=reply.request_id)
         return as_one([vector for reply in replies for vector in reply.value], replies)
 
+    async def count_tokens(self, content: str | ChunkList, *, request: Request) -> Reply:
+        """How many tokens the content has as a message, by OpenAI's count."""
+        body = {"model": self.model, "input": wire_input(as_messages(content))}
+        return await self._send(INPUT_TOKENS.asked(body, request.sample_path))
+
     def _served(self) -> dict[str, Operation[..., Any]]:
         served = super()._served()
-        if self._is_providers_own:
-            del served["score_text"]
-        return served
+        # Neither has the other's: OpenAI no longer scores texts, and its count of tokens is its own.
+        left_out = {"score_text"} if self._is_providers_own else {"count_tokens"}
+        if self.api == "completions":
+            left_out |= {"chat", "generate_content", "generate_object"}
+        return {name: operation for name, operation in served.items() if name not in left_out}
 
     # The API
 
-    def _chat_body(
-        self,
-        messages: Sequence[Message],
-        path: SamplePath,
-        temperature: float | None,
-        max_tokens: int | None,
-        stop: tuple[str, ...] | None,
-        top_p: float | None,
-        seed: int | None,
-    ) -> dict[str, Any]:
-        # OpenAI's newer models refuse the old name, and most compatible servers ignore the new one.
-        max_tokens_name = "max_completion_tokens" if self._is_providers_own else "max_tokens"
-        options = {
-            "temperature": temperature,
-            max_tokens_name: max_tokens,
+    def _request(self, asked: Asked, path: SamplePath, stream: bool) -> Request:
+        if self.api == "responses":
+            return RESPONSES.asked(self._response_body(asked), path, stream)
+        api = CHAT if self.api == "chat" else TEXTS
+        return api.asked(self._body(asked, path), path, stream)
+
+    def _body(self, asked: Asked, path: SamplePath) -> dict[str, Any]:
+        options = asked.options
+        stop, seed = options.get("stop"), options.get("seed")
+        fields = {
+            "temperature": options.get("temperature"),
+            self._max_tokens: options.get("max_tokens"),
             "stop": list(stop) if stop else None,
-            "top_p": top_p,
-            "seed": None if seed is None else _seed(seed, path),
+            "top_p": options.get("top_p"),
+            "seed": None if seed is None else seed_of(seed, path),
+            "reasoning_effort": _effort(options.get("reasoning")),
+            "n": asked.n if asked.n > 1 else None,
         }
-        given = {name: value for name, value in options.items() if value is not None}
-        return {"model": self.model, "messages": wire_messages(messages), **given}
+        given = {name: value for name, value in fields.items() if value is not None}
+        if self.api == "completions":
+            [message] = asked.messages
+            body = {"model": self.model, "prompt": message.text, **given}
+        else:
+            body = {"model": self.model, "messages": wire_messages(asked.messages), **given}
+            body |= {**wire_tools(asked), **wire_output(asked.output)}
+        return merged(body, options.get("extra"), "the backend")
 
-    async def _call(
-        self, api: Api, body: dict[str, Any], sample_path: SamplePath, stream: bool = False
-    ) -> Reply:
-        return await self._send(Request(api, (body, stream), sample_path))
+    def _response_body(self, asked: Asked) -> dict[str, Any]:
+        options = asked.options
+        effort = _effort(options.get("reasoning"))
+        fields = {
+            "temperature": options.get("temperature"),
+            "max_output_tokens": options.get("max_tokens"),
+            "top_p": options.get("top_p"),
+            "reasoning": None if effort is None else {"effort": effort},
+            # Nothing is kept at the provider, so what it wants back of its reasoning comes with the reply.
+            "include": ["reasoning.encrypted_content"] if asked.tools else None,
+        }
+        given = {name: value for name, value in fields.items() if value is not None}
+        body = {"model": self.model, "input": wire_input(asked.messages), "store": False, **given}
+        body |= {**wire_response_tools(asked), **wire_text(asked.output)}
+        return merged(body, options.get("extra"), "the backend")
 
-    async def _calls(
-        self, api: Api, bodies: Sequence[dict[str, Any]], sample_path: SamplePath
-    ) -> list[Reply]:
-        if len(bodies) == 1:
-            return [await self._call(api, bodies[0], sample_path)]
-        return await all_of([self._call(api, body, sample_path) for body in bodies])
+    @property
+    def _max_tokens(self) -> str:
+        # OpenAI's newer models refuse the old name, and most compatible servers ignore the new one.
+        own = self._is_providers_own and self.api == "chat"
+        return "max_completion_tokens" if own else "max_tokens"
 
     async def _ask(self, client: AsyncOpenAI, request: Request) -> Reply:
-        return await ask(client, request, self._learn)
+        return await ask(_SDK, client, request, self._learn)
 
     def _connect(self, key: Secret) -> AsyncOpenAI:
         from openai import AsyncOpenAI, DefaultAsyncHttpx2Client
@@ -300,23 +315,20 @@ class OpenAI(Remote):
         return self.endpoint == OWN_ENDPOINT
 
 
+def _effort(reasoning: str | int | None) -> str | None:
+    """How much to think, in OpenAI's words."""
+    if reasoning == 0:
+        return "none"
+    if isinstance(reasoning, int):
+        raise UnsupportedOptionError(
+            f"OpenAI takes reasoning in words ('minimal', 'low', 'medium', 'high', or 0 for none), not {reasoning} tokens"
+        )
+    return reasoning
+
+
 async def _close(client: AsyncOpenAI) -> None:
     await client.close()
 
 
 async def _leave_open(client: AsyncOpenAI) -> None:
     """For a client whose connections are the user's."""
-
-
-def _of_first(reply: Reply) -> Reply:
-    """The reply with its first choice as the value."""
-    choice: Choice = reply.value[0]
-    return reply._replace(value=choice.text, finish_reason=choice.finish_reason, chunks=choice.pieces)
-
-
-def _seed(seed: int, path: Sequence[int | str]) -> int:
-    """A seed of its own for each sample: with the same one, five samples would be one answer, paid five times."""
-    if not path:
-        return seed
-    digest = hashlib.sha256(json.dumps([seed, *path]).encode()).digest()
-    return int.from_bytes(digest[:4], "big") >> 1  # servers take 31 bits

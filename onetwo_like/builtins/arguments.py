@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, TypeAlias
 
 from onetwo_like.core.content import ChunkList, Content, Message, as_content, as_messages
 from onetwo_like.core.evaluation import Node
 from onetwo_like.core.executable import Executable
+from onetwo_like.core.frozen import freeze
 from onetwo_like.core.operation import Keyed
 from onetwo_like.errors import UsageError
 
@@ -111,6 +112,44 @@ def token_ids(value: object) -> tuple[int, ...]:
     return tuple([whole(item) for item in value])
 
 
+EFFORTS = ("minimal", "low", "medium", "high")
+
+
+def effort(value: object) -> str | int:
+    """How much to think: a word, or a number of tokens; "none" is 0."""
+    if isinstance(value, str):
+        if value == "none":
+            return 0
+        if value not in EFFORTS:
+            raise UsageError(
+                f"takes {', '.join(map(repr, EFFORTS))} or a number of tokens, not {value!r:.60}"
+            )
+        return str(value)
+    return not_negative(value)
+
+
+def extra(value: object) -> Any:
+    """Options by name, frozen."""
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        raise UsageError(f"takes a dict of options by name, not {type(value).__name__}: {value!r:.60}")
+    _refuse_executables(list(value.values()))
+    return freeze(value)
+
+
+def tools(value: object) -> Any:
+    """Functions, or descriptions of them, as `Tool`s."""
+    from onetwo_like.builtins.tools import as_tools  # which knows pydantic
+
+    return as_tools(value)
+
+
+def tool_choice(value: object) -> str:
+    """ "auto", "required", "none" or a tool's name; the function itself will do."""
+    if isinstance(value, str) and value:
+        return str(value)
+    return str(tools((value,))[0].name)
+
+
 def a_type(value: object) -> Any:
     """A type to parse into; checked where it is used."""
     if value is None or isinstance(value, str | int | float | bytes | list | tuple | dict | set):
@@ -146,4 +185,8 @@ Number: TypeAlias = Annotated[float | None, number]
 OptionalCount: TypeAlias = Annotated[int | None, count]
 OptionalWhole: TypeAlias = Annotated[int | None, whole]
 NotNegative: TypeAlias = Annotated[int | None, not_negative]
+Effort: TypeAlias = Annotated[str | int | None, effort]
+Extra: TypeAlias = Annotated[Mapping[str, Any] | None, extra]
+Tools: TypeAlias = Annotated[Sequence[Any] | None, tools]
+ToolChoice: TypeAlias = Annotated[str | Callable[..., Any] | None, tool_choice]
 Stop: TypeAlias = Annotated[str | Sequence[str] | None, stops]

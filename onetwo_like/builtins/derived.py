@@ -47,7 +47,8 @@ def _follows(operation: Operation[..., Any], source: Operation[..., Any]) -> Cal
 @_follows(llm.generate_text, llm.chat)
 async def text_from_chat(prompt: str | ChunkList, **options: Any) -> Reply:
     """The prompt is the user's only message."""
-    return (await llm.chat(prompt, include_details=True, **options))[1]
+    _, reply = await llm.chat(prompt, include_details=True, **options)
+    return _reply(reply.value, [reply])
 
 
 @_follows(llm.chat, llm.generate_text)
@@ -68,7 +69,8 @@ async def chat_from_text(
 @_follows(llm.instruct, llm.chat)
 async def instruct_from_chat(prompt: str | ChunkList, **options: Any) -> Reply:
     """The instruction is the user's only message."""
-    return (await llm.chat(prompt, include_details=True, **options))[1]
+    _, reply = await llm.chat(prompt, include_details=True, **options)
+    return _reply(reply.value, [reply])
 
 
 @_follows(llm.generate_texts, llm.generate_text)
@@ -96,7 +98,7 @@ async def object_from_chat(
     """The question ends with the form of the answer; the model is shown what is wrong with its answer."""
     from onetwo_like.builtins.objects import instruction, parse, repair_message, type_name
 
-    conversation = _with_request(as_messages(prompt), instruction(cls))
+    conversation = with_request(as_messages(prompt), instruction(cls))
     replies: list[Reply] = []
     while True:
         text, reply = await llm.chat(conversation, include_details=True, **options)
@@ -125,7 +127,7 @@ async def select_from_scores(prompt: str | ChunkList, options: tuple[str, ...]) 
 @_follows(llm.select, llm.generate_object)
 async def select_from_object(prompt: str | ChunkList, options: tuple[str, ...]) -> Reply:
     """The model is asked for exactly one of the options."""
-    choice, reply = await llm.generate_object(prompt, _one_of(options), include_details=True)
+    choice, reply = await llm.generate_object(prompt, one_of(options), include_details=True)
     if choice not in options:
         raise ParseError(
             f"the model selected {choice!r:.80}, which is none of {list(options)!r:.200}", choice
@@ -142,19 +144,26 @@ async def rank_from_scores(prompt: str | ChunkList, options: tuple[str, ...]) ->
 @_follows(llm.rank, llm.generate_object)
 async def rank_from_object(prompt: str | ChunkList, options: tuple[str, ...]) -> Reply:
     """The model is asked once for a list of all options in order."""
+    order, reply = await llm.generate_object(*ranking(prompt, options), include_details=True)
+    return _reply(ranked(order, options), [reply])
+
+
+def ranking(prompt: str | ChunkList, options: tuple[str, ...]) -> tuple[str | ChunkList, Any]:
+    """The prompt that asks for all options in order, and the type of its answer."""
     question = (
         f"Put all of these options in order, the best one first: {json.dumps(options, ensure_ascii=False)}"
     )
-    order_of_options = GenericAlias(list, (_one_of(options),))
-    order, reply = await llm.generate_object(
-        prompt + f"\n\n{question}", order_of_options, include_details=True
-    )
+    return prompt + f"\n\n{question}", GenericAlias(list, (one_of(options),))
+
+
+def ranked(order: object, options: tuple[str, ...]) -> list[str]:
+    """The order that a model gave. Raises ParseError if it is none of just these options."""
     ranked = list(order) if isinstance(order, Iterable) else []
     missing = [option for option in options if option not in ranked]
     if missing or len(ranked) != len(options):
         what = f"leaves out {missing!r:.120}" if missing else "names more than the options"
         raise ParseError(f"the order that the model gave {what}: {order!r:.200}", order)
-    return _reply(ranked, [reply])
+    return ranked
 
 
 # Tokens
@@ -185,13 +194,17 @@ async def _ordered_by_score(
     prompt: str | ChunkList, options: tuple[str, ...], result: Callable[[list[str]], Any]
 ) -> Reply:
     scores, reply = await llm.score_text(prompt, options, include_details=True)
+    return _reply(result(by_score(scores, options)), [reply])
+
+
+def by_score(scores: object, options: tuple[str, ...]) -> list[str]:
+    """The options by falling score, equal ones in the order given; a MalformedReplyError if a score is missing."""
     numbers = list(scores) if isinstance(scores, Iterable) else []
     if len(numbers) != len(options) or not all(isinstance(n, Real) and n == n for n in numbers):
         raise MalformedReplyError(
             f"score_text answered {scores!r:.120} to {len(options)} targets; one number for each was expected"
         )
-    places = sorted(range(len(options)), key=lambda place: -numbers[place])
-    return _reply(result([options[place] for place in places]), [reply])
+    return [options[place] for place in sorted(range(len(options)), key=lambda place: -numbers[place])]
 
 
 def _text(value: Any, source: Operation[..., Any]) -> str:
@@ -201,12 +214,13 @@ def _text(value: Any, source: Operation[..., Any]) -> str:
     return value
 
 
-def _one_of(options: tuple[str, ...]) -> Any:
+def one_of(options: tuple[str, ...]) -> Any:
+    """The type of a value that is one of the options."""
     literal: Any = Literal
     return literal[options]
 
 
-def _with_request(messages: tuple[Message, ...], request: str) -> tuple[Message, ...]:
+def with_request(messages: tuple[Message, ...], request: str) -> tuple[Message, ...]:
     """The conversation, in which the user's last message ends with the request."""
     *before, last = messages
     if last.role != "user":

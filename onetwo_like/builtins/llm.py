@@ -6,17 +6,21 @@ backend offers is derived from what one does, see `onetwo_like.builtins.derived`
 
 The options mean the same everywhere: `temperature` (0 = the most likely), `max_tokens`,
 `stop` (strings that end the text and are not part of it), `top_k`, `top_p`, `seed`. None
-means the default in scope. With `include_details=True` the value is (value, `ot.Reply`).
+means the default in scope. `reasoning` is how much a model thinks first: "minimal", "low", "medium", "high", or
+a number of tokens (0 = not at all). `extra` are options of one provider, under its own names: they are sent as they
+are, and are part of the request. With `include_details=True` the value is (value, `ot.Reply`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar, Unpack, cast, overload
 
 from onetwo_like.builtins.arguments import (
     Choices,
     Count,
+    Effort,
+    Extra,
     Messages,
     NotNegative,
     Number,
@@ -27,12 +31,15 @@ from onetwo_like.builtins.arguments import (
     Text,
     Texts,
     TokenIds,
+    ToolChoice,
+    Tools,
     Type,
 )
 from onetwo_like.core.content import ChunkList
 from onetwo_like.core.operation import operation
 
 if TYPE_CHECKING:
+    from onetwo_like.builtins.tools import Tool
     from onetwo_like.core.executable import Executable
     from onetwo_like.core.operation import Operation
     from onetwo_like.core.request import Reply
@@ -47,6 +54,36 @@ if TYPE_CHECKING:
         top_k: OptionalCount
         top_p: Number
         seed: OptionalWhole
+        reasoning: Effort
+        extra: Extra
+
+    class _ChatOptions(TypedDict, total=False):
+        tool_choice: ToolChoice
+        temperature: Number
+        max_tokens: OptionalCount
+        stop: Stop
+        top_k: OptionalCount
+        top_p: Number
+        seed: OptionalWhole
+        reasoning: Effort
+        extra: Extra
+
+    class _WithTools(Operation[..., Any]):
+        """`chat` as type checkers see it: text, or with tools content."""
+
+        @overload  # type: ignore[override]
+        def __call__(
+            self, messages: Messages, *, tools: Tools, **options: Unpack[_ChatOptions]
+        ) -> Executable[ChunkList]: ...
+        @overload
+        def __call__(
+            self, messages: Messages, *, include_details: Literal[True], **options: Unpack[_ChatOptions]
+        ) -> Executable[tuple[str, Reply]]: ...
+        @overload
+        def __call__(self, messages: Messages, **options: Unpack[_ChatOptions]) -> Executable[str]: ...
+        @overload
+        def __call__(self, messages: Messages, **options: Any) -> Executable[Any]: ...
+        def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
 
     class _ByClass(Operation[..., Any]):
         """`generate_object` as type checkers see it: the class that is asked for is the type of the value."""
@@ -80,6 +117,7 @@ __all__ = [
     "generate_texts",
     "instruct",
     "rank",
+    "run_tools",
     "score_text",
     "select",
     "tokenize",
@@ -96,6 +134,8 @@ def generate_text(
     top_k: OptionalCount = None,
     top_p: Number = None,
     seed: OptionalWhole = None,
+    reasoning: Effort = None,
+    extra: Extra = None,
 ) -> str:
     """The text with which a model continues the prompt.
 
@@ -119,6 +159,8 @@ def generate_texts(
     top_k: OptionalCount = None,
     top_p: Number = None,
     seed: OptionalWhole = None,
+    reasoning: Effort = None,
+    extra: Extra = None,
 ) -> list[str]:
     """`samples` continuations of the prompt."""
     raise AssertionError
@@ -134,6 +176,8 @@ def generate_content(
     top_k: OptionalCount = None,
     top_p: Number = None,
     seed: OptionalWhole = None,
+    reasoning: Effort = None,
+    extra: Extra = None,
 ) -> ChunkList:
     """What a model answers as content: text, images or other media, as an `ot.ChunkList`."""
     raise AssertionError
@@ -151,6 +195,8 @@ def generate_object(
     top_k: OptionalCount = None,
     top_p: Number = None,
     seed: OptionalWhole = None,
+    reasoning: Effort = None,
+    extra: Extra = None,
 ) -> Any:
     """A value of type `cls`: int, float, str, bool, Enum, Literal, list, dict, dataclass, TypedDict, pydantic model, or a union of these.
 
@@ -160,19 +206,58 @@ def generate_object(
     raise AssertionError
 
 
-@operation
+@cast("Callable[[Any], _WithTools]", operation)
 def chat(
     messages: Messages,
     *,
+    tools: Tools = None,
+    tool_choice: ToolChoice = None,
     temperature: Number = None,
     max_tokens: OptionalCount = None,
     stop: Stop = None,
     top_k: OptionalCount = None,
     top_p: Number = None,
     seed: OptionalWhole = None,
+    reasoning: Effort = None,
+    extra: Extra = None,
 ) -> str:
-    """The model's next message in a conversation: a list of `ot.Message`, or one message as text."""
+    """The model's next message in a conversation: a list of `ot.Message`, or one message as text.
+
+    `tools` are functions that the model may ask to have called: their names, docstrings and types are what it
+    is told (see `ot.Tool`). With them the value is an `ot.ChunkList`, whose `.tool_calls` are what it asks for;
+    `run_tools` calls them and goes on. `tool_choice` is "auto", "required", "none" or the one tool to be called.
+    """
     raise AssertionError
+
+
+def run_tools(
+    prompt: Any,
+    tools: Sequence[Callable[..., Any] | Tool],
+    *,
+    max_turns: int = 8,
+    on_tool_error: Literal["tell", "raise"] = "tell",
+    **options: Any,
+) -> Executable[str]:
+    """The model's answer to a prompt or a conversation, once it has had the tools called that it wanted.
+
+    The calls of one turn run at once, each in a span under the tool's name. An error of a tool, or arguments
+    that do not fit it, are told to the model, or with `on_tool_error="raise"` raised; errors of the program
+    itself always are. `max_turns` bounds the calls of the model: a TurnLimitError if it still wants tools then.
+    Further options are those of `chat`.
+
+    >>> from onetwo_like import ot
+    >>> from onetwo_like.testing import Scripted
+    >>> def population(city: str) -> int:
+    ...     return {"Nice": 348_085}[city]
+    >>> asks = ot.ChunkList([ot.ToolCall("population", {"city": "Nice"})])
+    >>> with ot.RegistryContext():
+    ...     _ = Scripted([asks, "About 350,000."]).register()
+    ...     ot.run(run_tools("How many live in Nice?", [population]))
+    'About 350,000.'
+    """
+    from onetwo_like.builtins.tool_loop import loop
+
+    return loop(prompt, tools, max_turns, on_tool_error, options)
 
 
 @operation
@@ -185,6 +270,8 @@ def instruct(
     top_k: OptionalCount = None,
     top_p: Number = None,
     seed: OptionalWhole = None,
+    reasoning: Effort = None,
+    extra: Extra = None,
 ) -> str:
     """The model's answer to an instruction or a question."""
     raise AssertionError
@@ -209,7 +296,7 @@ def score_text(prompt: Prompt, targets: Texts) -> list[float]:
 
 
 @operation
-def embed(texts: Texts) -> list[list[float]]:
+def embed(texts: Texts, *, extra: Extra = None) -> list[list[float]]:
     """One vector per text, in order."""
     raise AssertionError
 

@@ -58,7 +58,7 @@ class Media:
         self.content = content
 
     def __str__(self) -> str:
-        kinds = sorted({chunk.mime_type or "" for chunk in self.content if not chunk.is_text})
+        kinds = sorted({chunk.kind for chunk in self.content if not chunk.is_text})
         raise UsageError(
             f"{', '.join(kinds)} cannot be turned into text; write it by itself, as {{{{ name }}}}"
         )

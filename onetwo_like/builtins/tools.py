@@ -8,22 +8,76 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
 from onetwo_like.builtins.json_text import extract_json
 from onetwo_like.builtins.objects import problems_of
 from onetwo_like.builtins.schemas import json_schema, make_adapter
 from onetwo_like.builtins.typed_dicts import typed_dict
+from onetwo_like.core.frozen import freeze
 from onetwo_like.errors import ParseError, UsageError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
-__all__ = ["call_tool", "tool_schema"]
+__all__ = ["Tool", "as_tools", "call_tool", "tool_schema"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # what every provider accepts
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """What a model is told of a tool: name, description, and the parameters as a JSON schema.
+
+    `function`, if there is one, is what `llm.run_tools` calls, with the model's arguments by name. Functions
+    offered as `tools=[f]` become tools by themselves, whose arguments are checked and converted by `call_tool`;
+    write one out to offer what no Python signature describes.
+
+    >>> Tool("now", "The time of day.", {"type": "object", "properties": {}}).name
+    'now'
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+    function: Callable[..., Any] | None = field(default=None, compare=False)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or _NAME.fullmatch(self.name) is None:
+            raise UsageError(f"A tool needs a name of letters, digits and _, and {self.name!r:.60} is none.")
+        if not isinstance(self.parameters, Mapping) or self.parameters.get("type") != "object":
+            raise UsageError(
+                f"The tool {self.name!r} takes its parameters as a JSON schema of an object, "
+                f'{{"type": "object", "properties": ...}}, not {self.parameters!r:.80}'
+            )
+        object.__setattr__(self, "parameters", freeze(self.parameters))
+
+    def __cache_key__(self) -> dict[str, Any]:
+        return {"name": self.name, "description": self.description, "parameters": self.parameters}
+
+    def __repr__(self) -> str:
+        return f"Tool({self.name!r})"
+
+
+def as_tools(value: object) -> tuple[Tool, ...]:
+    """Functions and tools as tools, each with a name of its own; a UsageError for what is neither."""
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
+        raise UsageError(f"takes a list of functions, not {type(value).__name__}: {value!r:.60}")
+    made = tuple([_as_tool(item) for item in value])
+    for place, tool in enumerate(made):
+        if any(tool.name == other.name for other in made[:place]):
+            raise UsageError(f"takes tools whose names differ, and two are called {tool.name!r}")
+    return made
+
+
+def _as_tool(item: object) -> Tool:
+    if isinstance(item, Tool):
+        return item
+    if not callable(item):
+        raise UsageError(f"takes functions, and one item is {type(item).__name__}: {item!r:.60}")
+    return Tool(**tool_schema(item), function=lambda **arguments: call_tool(item, arguments))
 
 
 def tool_schema(function: Callable[..., Any]) -> dict[str, Any]:

@@ -15,8 +15,67 @@ _THE_ROLES = f"the roles are {', '.join(ROLES)} (elsewhere also called assistant
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What a model asks for: a call of a tool that it was offered. `id` is the provider's name for the call.
+
+    >>> ToolCall("weather", {"city": "Nice"})
+    ToolCall('weather', {'city': 'Nice'})
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    id: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.arguments, Mapping):
+            raise UsageError(f"ToolCall takes the arguments by name, not {self.arguments!r:.80}")
+        object.__setattr__(self, "arguments", freeze(self.arguments))
+
+    def __repr__(self) -> str:
+        return f"ToolCall({self.name!r}, {self.arguments!r})"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What came of a call: the result as content, or with `failed` what went wrong; `id` is that of the call.
+
+    >>> ToolResult("weather", "sunny")
+    ToolResult('weather', 'sunny')
+    """
+
+    name: str
+    content: str | ChunkList
+    id: str = ""
+    failed: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "content", as_content(self.content))
+
+    def __repr__(self) -> str:
+        return f"ToolResult({self.name!r}, {self.content!r}{', failed=True' if self.failed else ''})"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reasoning:
+    """What a model thought before it answered, as far as the provider shows it.
+
+    `data` is the provider's own form of it, which some want back with the results of tools.
+    """
+
+    text: str
+    data: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.data is not None:
+            object.__setattr__(self, "data", freeze(self.data))
+
+
+_NOT_TEXT = (ToolCall, ToolResult, Reasoning)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Chunk:
-    """A piece of content: text, or bytes with the MIME type that says what they are.
+    """A piece of content: text, bytes or a URL with the MIME type that says what is there, or what passes between a model and its tools.
 
     `role` says who speaks (system, user or model); `metadata` is kept and never interpreted.
 
@@ -26,7 +85,7 @@ class Chunk:
     Chunk(<3 bytes>, 'image/png')
     """
 
-    content: str | bytes
+    content: str | bytes | ToolCall | ToolResult | Reasoning
     mime_type: str | None = None
     role: Role | None = None
     metadata: Mapping[str, Any] | None = None
@@ -36,7 +95,7 @@ class Chunk:
             object.__setattr__(self, "content", bytes(self.content))
         elif isinstance(self.content, str) and type(self.content) is not str:
             object.__setattr__(self, "content", str(self.content))  # one text, one key in the cache
-        if not isinstance(self.content, str | bytes):
+        if not isinstance(self.content, (str, bytes, *_NOT_TEXT)):
             raise UsageError(
                 f"Chunk holds str or bytes, not {type(self.content).__name__}: {self.content!r:.80}"
             )
@@ -49,14 +108,24 @@ class Chunk:
 
     @property
     def is_text(self) -> bool:
-        """Whether the content is a str."""
-        return isinstance(self.content, str)
+        """Whether the content is text, and not the address of something else."""
+        mime = self.mime_type
+        return isinstance(self.content, str) and (mime is None or mime.startswith("text/"))
+
+    @property
+    def kind(self) -> str:
+        """What the content is, in a word or two: its MIME type, "tool call", "tool result" or "reasoning"."""
+        return _KINDS.get(type(self.content)) or self.mime_type or "text/plain"
 
     def __repr__(self) -> str:
-        shown = repr(self.content) if isinstance(self.content, str) else f"<{len(self.content)} bytes>"
+        shown = f"<{len(self.content)} bytes>" if isinstance(self.content, bytes) else repr(self.content)
         mime = f", {self.mime_type!r}" if self.mime_type else ""
         role = f", role={self.role!r}" if self.role else ""
         return f"Chunk({shown}{mime}{role}{', metadata=...' if self.metadata else ''})"
+
+
+_KINDS: dict[type, str] = {ToolCall: "tool call", ToolResult: "tool result", Reasoning: "reasoning"}
+Piece: TypeAlias = "str | Chunk | ToolCall | ToolResult | Reasoning"
 
 
 class ChunkList(Sequence[Chunk]):
@@ -69,7 +138,7 @@ class ChunkList(Sequence[Chunk]):
     __slots__ = ("chunks",)
     chunks: tuple[Chunk, ...]
 
-    def __init__(self, chunks: str | Chunk | Iterable[str | Chunk | ChunkList] = ()) -> None:
+    def __init__(self, chunks: Piece | Iterable[Piece | ChunkList] = ()) -> None:
         object.__setattr__(self, "chunks", tuple(_chunks_of(chunks)))
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -87,6 +156,16 @@ class ChunkList(Sequence[Chunk]):
 
     def __iter__(self) -> Iterator[Chunk]:
         return iter(self.chunks)
+
+    @property
+    def tool_calls(self) -> list[ToolCall]:
+        """The calls that a model asks for, in order."""
+        return [c.content for c in self.chunks if isinstance(c.content, ToolCall)]
+
+    @property
+    def text(self) -> str:
+        """All that is text, joined; what else there is is left out."""
+        return "".join([cast(str, c.content) for c in self.chunks if c.is_text])
 
     def __add__(self, other: str | Chunk | ChunkList) -> ChunkList:
         if not isinstance(other, str | Chunk | ChunkList):
@@ -108,7 +187,7 @@ class ChunkList(Sequence[Chunk]):
         return f"ChunkList({list(self.chunks)!r})"
 
     def __str__(self) -> str:
-        return "".join(c.content if isinstance(c.content, str) else f"[{c.mime_type}]" for c in self.chunks)
+        return "".join(c.content if isinstance(c.content, str) else f"[{c.kind}]" for c in self.chunks)
 
     def __format__(self, spec: str) -> str:
         # An f-string would turn an image into the words "[image/png]" and nobody would notice.
@@ -129,9 +208,11 @@ def _chunks_of(source: object) -> Iterator[Chunk]:
         yield source
     elif isinstance(source, ChunkList):
         yield from source.chunks
+    elif isinstance(source, _NOT_TEXT):
+        yield Chunk(source)
     elif isinstance(source, Iterable) and not isinstance(source, bytes | Mapping):
         for item in source:
-            if not isinstance(item, str | Chunk | ChunkList):
+            if not isinstance(item, (str, Chunk, ChunkList, *_NOT_TEXT)):
                 raise UsageError(
                     f"content consists of str and Chunk, not {type(item).__name__}: {item!r:.80}"
                 )
@@ -142,7 +223,7 @@ def _chunks_of(source: object) -> Iterator[Chunk]:
         )
 
 
-Content: TypeAlias = str | Chunk | ChunkList | Sequence[str | Chunk]
+Content: TypeAlias = str | Chunk | ChunkList | Sequence[str | Chunk | ToolCall | ToolResult | Reasoning]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -194,7 +275,7 @@ def as_messages(value: object) -> tuple[Message, ...]:
     if isinstance(value, list | tuple):
         is_content = not any(isinstance(item, Message) for item in value)
         for item in value:
-            if not isinstance(item, str | Chunk | ChunkList if is_content else Message):
+            if not isinstance(item, (str, Chunk, ChunkList, *_NOT_TEXT) if is_content else Message):
                 raise UsageError(
                     f"a conversation is a list of ot.Message, and one item is {item!r:.80}. {_AS_MESSAGE}"
                 )
@@ -207,7 +288,7 @@ def as_messages(value: object) -> tuple[Message, ...]:
         return (Message("user", content),)
     messages: list[Message] = []
     for chunk in content:
-        role: Role = chunk.role or "user"
+        role: Role = chunk.role or ("model" if isinstance(chunk.content, ToolCall | Reasoning) else "user")
         bare = dataclasses.replace(chunk, role=None)
         if messages and messages[-1].role == role:
             messages[-1] = Message(role, ChunkList([*_chunks_of(messages[-1].content), bare]))
@@ -222,7 +303,7 @@ def text_of(content: str | Chunk | ChunkList) -> str:
         return content
     parts = []
     for chunk in ChunkList(content):
-        if not isinstance(chunk.content, str):
-            raise UsageError(f"text is needed here, and the content has a chunk of {chunk.mime_type}")
-        parts.append(chunk.content)
+        if not chunk.is_text:
+            raise UsageError(f"text is needed here, and the content has a chunk of {chunk.kind}")
+        parts.append(cast(str, chunk.content))
     return "".join(parts)

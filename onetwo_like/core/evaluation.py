@@ -223,7 +223,7 @@ async def join(cells: Sequence[Cell]) -> None:
             def ended(task: asyncio.Task[Any]) -> None:
                 nonlocal left, failed
                 left -= 1
-                if failed is None and (task.cancelled() or task.exception() is not None):
+                if _failed(task) and failed is None:
                     failed = task
                 if (left == 0 or failed is not None) and not over.done():
                     over.set_result(None)
@@ -238,11 +238,13 @@ async def join(cells: Sequence[Cell]) -> None:
 
 
 def _failed_already(cells: Sequence[Cell]) -> asyncio.Task[Any] | None:
-    for cell in cells:
-        task = cell.task
-        if task.done() and (task.cancelled() or task.exception() is not None):
-            return task
-    return None
+    failed = [cell.task for cell in cells if cell.task.done() and _failed(cell.task)]
+    return failed[0] if failed else None
+
+
+def _failed(task: asyncio.Task[Any]) -> bool:
+    """Whether it has ended so. To be asked of each task: asyncio logs an error that nobody has looked at."""
+    return task.cancelled() or task.exception() is not None
 
 
 def raise_failure(task: asyncio.Task[Any] | None) -> None:

@@ -52,6 +52,17 @@ def freeze(value: Any) -> Any:
     return value
 
 
+def thawed(value: Any) -> Any:
+    """The inverse of `freeze` for what JSON holds: lists and dicts of one's own.
+
+    >>> thawed(freeze({"stop": ["Q:", "A:"]}))
+    {'stop': ['Q:', 'A:']}
+    """
+    if isinstance(value, Mapping):
+        return {name: thawed(item) for name, item in value.items()}
+    return [thawed(item) for item in value] if isinstance(value, tuple | list) else value
+
+
 def copied(value: Any) -> Any:
     """The value with its lists, dicts, sets and other standard collections copied all the way down.
 

@@ -256,7 +256,7 @@ class Operation(Kind, Generic[P, T]):
         else:
             handler = binding.handler if cache is None else cache.handler_for(binding)
             if scope.usage is not None and not binding.derived:
-                handler = scope.usage.counted(handler)  # type: ignore[arg-type]
+                handler = scope.usage.counted(handler, binding.described)  # type: ignore[arg-type]
         return handler, Request(self, values, scope.sample_path)  # type: ignore[return-value]
 
     async def _watched(self, scope: Scope, binding: Binding, values: tuple[Any, ...]) -> Reply:
@@ -315,6 +315,9 @@ class Operation(Kind, Generic[P, T]):
             sources = [(_operations[n], _operations[n].bound(registry)) for n in derivation.needs]
             # An option that the source cannot honour is refused here already, under the name that was called.
             below = {n for source, b in sources for n in source.refused(b)} - set(self.required)
+            # So is one that would be passed on to sources of which none has it.
+            passed = set(self.parameters) - set(inspect.signature(derivation.function).parameters)
+            below |= {n for n in passed if not any(n in source.parameters for source, _ in sources)}
             binding = Binding(
                 handler,
                 name=self.name,

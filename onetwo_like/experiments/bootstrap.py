@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 RESAMPLES = 9_999
-_DRAWS = 250_000  # in memory: 4 MB
+_DRAWS = 50_000  # in memory: larger pieces are slower to get than to fill
 _FEW = 32
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 FLIPS = 9_999
 _ENUMERATED = 20  # all signs of so many differences: 2**19 sums, by symmetry
-_AT_ONCE = 250_000
+_AT_ONCE = 50_000  # bytes of signs in memory
 
 
 def mcnemar_p(wins: int, losses: int) -> float:

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from onetwo_like.core.content import Chunk, ChunkList, Message
+from onetwo_like.core.content import Chunk, ChunkList, Message, Reasoning, ToolCall, ToolResult
 from onetwo_like.core.registry import Binding
 from onetwo_like.core.request import Request
 from onetwo_like.errors import UnstorableError
@@ -111,8 +111,22 @@ def _chunk(chunk: Chunk) -> Any:
         return chunk.content
     fields: dict[str, Any] = {"mime_type": chunk.mime_type, "role": chunk.role}
     fields["metadata"] = plain(chunk.metadata, "metadata") if chunk.metadata else None
-    content = {"text": chunk.content} if isinstance(chunk.content, str) else _hashed(chunk.content)
+    content = _content(chunk.content)
     return {**content, **{n: v for n, v in fields.items() if v is not None}}
+
+
+def _content(content: str | bytes | ToolCall | ToolResult | Reasoning) -> dict[str, Any]:
+    if isinstance(content, str):
+        return {"text": content}
+    if isinstance(content, bytes):
+        return _hashed(content)
+    if isinstance(content, ToolCall):
+        arguments = plain(content.arguments, "the arguments of a tool call")
+        return {"tool_call": content.name, "arguments": arguments, "id": content.id}
+    if isinstance(content, ToolResult):
+        result = plain(content.content, "the result of a tool")
+        return {"tool_result": content.name, "content": result, "id": content.id, "failed": content.failed}
+    return {"reasoning": content.text, "data": plain(content.data, "reasoning")}
 
 
 def _hashed(data: bytes) -> dict[str, Any]:

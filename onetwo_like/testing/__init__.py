@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from onetwo_like.backends.scripted import Scripted
+    from onetwo_like.testing.backend_suite import BackendSuite
     from onetwo_like.testing.clock import FakeClock
     from onetwo_like.testing.network import only_loopback
 
 _LATE = {
+    "BackendSuite": "onetwo_like.testing.backend_suite",
     "FakeClock": "onetwo_like.testing.clock",
     "Scripted": "onetwo_like.backends.scripted",
     "only_loopback": "onetwo_like.testing.network",
 }
 
-__all__ = ["FakeClock", "Scripted", "only_loopback"]
+__all__ = ["BackendSuite", "FakeClock", "Scripted", "only_loopback"]
 
 
 def __getattr__(name: str) -> Any:

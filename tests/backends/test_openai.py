@@ -181,7 +181,7 @@ def test_images_go_as_data_urls_and_as_links(server, backend):
 @pytest.mark.parametrize(
     ("message", "named"),
     [
-        (ot.Message("user", ot.ChunkList([ot.Chunk(b"...", "audio/wav")])), "audio/wav"),
+        (ot.Message("user", ot.ChunkList([ot.Chunk(b"...", "video/mp4")])), "video/mp4"),
         (ot.Message("system", ot.ChunkList([ot.Chunk(PNG, "image/png")])), "from the user only"),
         (ot.Message("user", ot.ChunkList([ot.Chunk("a picture of a cat", "image/png")])), "bytes or a URL"),
     ],

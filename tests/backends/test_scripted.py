@@ -83,7 +83,9 @@ def test_default_options_are_part_of_the_request_and_have_to_be_honoured():
     assert backend.requests[0].arguments == {"prompt": "Hi", "temperature": 0.5}
     with pytest.raises(UnsupportedOptionError, match="Scripted does not honour the option 'temperature'"):
         Scripted(plain, temperature=0.5)
-    with pytest.raises(UsageError, match="no option 'temprature'; options of what it serves: max_tokens"):
+    with pytest.raises(
+        UsageError, match="no option 'temprature'; options of what it serves: extra, max_tokens"
+    ):
         Scripted(["a"], temprature=0.5)
 
 

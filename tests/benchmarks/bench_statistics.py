@@ -21,7 +21,7 @@ from scipy import stats
 from onetwo_like.experiments.statistics import Difference, differences, mean_of, paired
 from tests.benchmarks.measuring import Figure, cpu_s, figure
 
-ALIKE, UNLIKE = 3_000, 500
+ALIKE, UNLIKE = 2_500, 500
 SEED = 7
 
 Generator = np.random.Generator

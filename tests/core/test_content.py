@@ -177,3 +177,53 @@ class TestOneSpelling:
         assert text_of(ot.Chunk("a")) == "a"
         with pytest.raises(UsageError, match="image/png"):
             text_of(IMAGE)
+
+
+# What passes between a model and its tools
+
+
+CALL = ot.ToolCall("weather", {"city": "Nice", "days": [1, 2]}, "call-1")
+RESULT = ot.ToolResult("weather", "sunny", "call-1")
+THOUGHT = ot.Reasoning("Hm", {"signature": "x"})
+
+
+def test_calls_results_and_reasoning_are_pieces_of_content():
+    content = ot.ChunkList(["Look.", CALL, RESULT, THOUGHT])
+    assert [chunk.kind for chunk in content] == ["text/plain", "tool call", "tool result", "reasoning"]
+    assert content.tool_calls == [CALL]
+    assert content.text == "Look."
+    assert str(content) == "Look.[tool call][tool result][reasoning]"
+    assert content + "!" == ot.ChunkList(["Look.", CALL, RESULT, THOUGHT, "!"])
+
+
+def test_they_do_not_change_and_can_be_hashed():
+    arguments = {"days": [1, 2]}
+    call = ot.ToolCall("weather", arguments)
+    arguments["days"].append(3)
+    assert call.arguments == {"days": (1, 2)}
+    assert (
+        len({CALL, RESULT, THOUGHT, ot.ToolCall("weather", {"city": "Nice", "days": (1, 2)}, "call-1")}) == 3
+    )
+    with pytest.raises(UsageError, match="arguments by name"):
+        ot.ToolCall("weather", "Nice")  # type: ignore[arg-type]
+
+
+def test_they_are_no_text():
+    for piece, named in ((CALL, "tool call"), (RESULT, "tool result"), (THOUGHT, "reasoning")):
+        with pytest.raises(UsageError, match=f"text is needed here, and the content has a chunk of {named}"):
+            text_of(ot.ChunkList(["a", piece]))
+
+
+def test_the_address_of_an_image_is_no_text():
+    image = ot.Chunk("https://example.org/a.png", "image/png")
+    assert not image.is_text
+    assert ot.Chunk("# Title", "text/markdown").is_text
+    with pytest.raises(UsageError, match="image/png"):
+        text_of(image)
+
+
+def test_a_call_is_the_models_and_a_result_the_users():
+    assert as_messages([CALL, RESULT, "And tomorrow?"]) == (
+        ot.Message("model", ot.ChunkList([CALL])),
+        ot.Message("user", ot.ChunkList([RESULT, "And tomorrow?"])),
+    )

@@ -64,6 +64,25 @@ class TestArguments:
 
         assert FakeClock().run(main()) == ((1, 0), (1, 0))
 
+    def test_failures_of_the_others_are_not_reported_as_lost(self):
+        @ot.make_executable
+        async def fails(gate: asyncio.Event) -> None:
+            await gate.wait()
+            raise ValueError
+
+        lost: list[dict[str, Any]] = []
+
+        async def main() -> None:
+            asyncio.get_running_loop().set_exception_handler(lambda loop, context: lost.append(context))
+            gate = asyncio.Event()
+            asyncio.get_running_loop().call_later(0.0, gate.set)
+            with pytest.raises(ValueError):
+                await join(fails(gate), fails(gate))
+            gc.collect()
+
+        asyncio.run(main())
+        assert lost == []
+
     def test_the_body_does_not_run_when_an_argument_fails(self):
         probe = Probe(go=True)
 

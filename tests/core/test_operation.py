@@ -97,7 +97,7 @@ class TestRequest:
                 untyped.generate_text(give("?"), stop=give(["Q:"]), temperature=give(0), max_tokens=give(5))
             ),
         ]
-        assert {repr(s.values) for s in spellings} == {"('?', 0.0, 5, ('Q:',), None, None, None)"}
+        assert {repr(s.values) for s in spellings} == {"('?', 0.0, 5, ('Q:',), None, None, None, None, None)"}
 
     def test_none_is_an_option_that_was_not_given(self):
         request = requested(llm.generate_text("?", temperature=None, stop=None))

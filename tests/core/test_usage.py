@@ -7,6 +7,7 @@ import pytest
 
 from onetwo_like import ot
 from onetwo_like.builtins import llm
+from onetwo_like.testing import Scripted
 
 USED = ot.Usage(10, 5, 2, cost=0.25)
 
@@ -55,6 +56,24 @@ def test_blocks_within_blocks_count_for_both():
         with ot.usage() as inner:
             ot.run(questions(2))
     assert (outer.paid.calls, inner.paid.calls) == (3, 2)
+
+
+def test_each_backend_has_its_own_sums(tmp_path):
+    slow = ot.Reply("b", usage=ot.Usage(1, 2, cost=1.0), duration_s=2.0)
+    with ot.RegistryContext():
+        Scripted([slow, slow], name="b").register()
+        other = ot.copy_registry()
+    with ot.caching(tmp_path / "cache"):
+        ot.run(questions(1))
+        with ot.usage() as outer, ot.usage() as u:
+            ot.run(ot.parallel(questions(2), ot.with_registry(questions(1), other)))
+    assert set(u.by_backend) == {"scope.<locals>.<lambda>", "Scripted(b)"}
+    ours, theirs = u.by_backend["scope.<locals>.<lambda>"], u.by_backend["Scripted(b)"]
+    assert (numbers(ours.recorded)[0], numbers(ours.paid)[0]) == (2, 1)
+    assert numbers(theirs.paid) == (1, 1, 2, 0, 1.0)
+    assert theirs.recorded.latency_s == 2.0
+    assert u.recorded.latency_s >= 2.0
+    assert numbers(outer.by_backend["Scripted(b)"].paid) == (1, 1, 2, 0, 1.0)
 
 
 def test_what_is_derived_is_counted_once():

@@ -29,6 +29,8 @@ GOLDEN = Path(__file__).with_name("golden_keys.json")
 PNG = b"\x89PNG and so on"
 # Keys that are no str are none of ours to refuse.
 METADATA: Any = {"id": 7, "tags": ["a", None, True], 1: b"x"}
+NOW = ot.Tool("now", "The time of day.", {"type": "object", "properties": {"zone": {"type": "string"}}})
+CALL = ot.ToolCall("now", {"zone": "CET"}, "a")
 SAID = [
     ot.Message("system", "Be brief."), ot.Message("user", "Hello?"), ot.Message("model", "Yes?"),
     ot.Message("user", "Who is there?"),
@@ -102,6 +104,14 @@ CALLS = {
     "tokens": (lambda: llm.tokenize("one two"), None),
     "text of tokens": (lambda: llm.detokenize([1, 2, 3]), None),
     "a count": (lambda: llm.count_tokens("one two"), None),
+    "tools, and how much to think": (
+        lambda: llm.chat("Hi", tools=[NOW], tool_choice="now", reasoning="low", extra={"a": [1]}),
+        None,
+    ),
+    "a call of a tool, its result and reasoning": (
+        lambda: llm.chat(ot.ChunkList([CALL, ot.ToolResult("now", "noon", "a"), ot.Reasoning("Hm")])),
+        None,
+    ),
     "a default of the backend": (
         lambda: llm.generate_text("Hi"),
         lambda: Scripted([], name="golden", temperature=0.5),

@@ -1,0 +1,284 @@
+"""How do messages become what OpenAI's chat completions take, and what these send become choices?"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any
+
+from onetwo_like.backends.chat_model import ANSWER, Asked, Choice, Output, arguments_of, choice_of, refused
+from onetwo_like.backends.failures import excerpt
+from onetwo_like.backends.openai_schema import response_format
+from onetwo_like.backends.stainless import Api, count
+from onetwo_like.core.content import Chunk, Message, Reasoning, ToolCall, ToolResult, text_of
+from onetwo_like.core.events import emit_text
+from onetwo_like.core.frozen import thawed
+from onetwo_like.core.request import Usage
+from onetwo_like.errors import (
+    ConnectionFailedError,
+    ContentRefusedError,
+    InvalidRequestError,
+    MalformedReplyError,
+)
+
+_ROLES = {"system": "system", "user": "user", "model": "assistant"}
+_SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
+
+
+# What is sent
+
+
+def wire_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """A conversation as the API takes it. Raises InvalidRequestError for content that it cannot take."""
+    return [wire for message in messages for wire in _wire_message(message)]
+
+
+def _wire_message(message: Message) -> list[dict[str, Any]]:
+    role, content = _ROLES[message.role], message.content
+    if isinstance(content, str):
+        return [{"role": role, "content": content}]
+    results = [c.content for c in content if isinstance(c.content, ToolResult)]
+    wire: list[dict[str, Any]] = [_wire_result(result) for result in results]
+    calls = [_wire_call(call) for call in content.tool_calls]
+    parts = [
+        _wire_part(chunk, message.role)
+        for chunk in content
+        if not isinstance(chunk.content, ToolCall | ToolResult | Reasoning)
+    ]
+    if parts or calls or not wire:
+        said: dict[str, Any] = {"role": role, "content": _as_text(parts) if parts or not calls else None}
+        wire.append({**said, "tool_calls": calls} if calls else said)
+    return wire
+
+
+def _as_text(parts: list[dict[str, Any]]) -> Any:
+    """The parts, or their text: some servers know text only as a plain string."""
+    if all(part["type"] == "text" for part in parts):
+        return "".join([part["text"] for part in parts])
+    return parts
+
+
+def _wire_call(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": json.dumps(call.arguments, ensure_ascii=False)}
+    return {"id": call.id or call.name, "type": "function", "function": function}
+
+
+def _wire_result(result: ToolResult) -> dict[str, Any]:
+    return {"role": "tool", "tool_call_id": result.id or result.name, "content": result_text(result)}
+
+
+def result_text(result: ToolResult) -> str:
+    """What a tool returned as text, which is all that OpenAI's APIs take."""
+    if not isinstance(result.content, str):
+        for chunk in result.content:
+            if not chunk.is_text:
+                raise InvalidRequestError(
+                    f"the OpenAI API takes text from tools, and {result.name!r} returned {chunk.kind}"
+                )
+    return text_of(result.content)
+
+
+def _wire_part(chunk: Chunk, role: str) -> dict[str, Any]:
+    if chunk.is_text:
+        return {"type": "text", "text": chunk.content}
+    mime = chunk.kind
+    if role != "user":
+        raise InvalidRequestError(
+            f"the OpenAI API takes text from the {role}, other content from the user only, and the {role} message "
+            f"has a chunk of {mime}"
+        )
+    if mime.startswith("image/"):
+        return {"type": "image_url", "image_url": {"url": url_of(chunk)}}
+    if mime in _SOUNDS and isinstance(chunk.content, bytes):
+        sound = {"data": base64.b64encode(chunk.content).decode("ascii"), "format": _SOUNDS[mime]}
+        return {"type": "input_audio", "input_audio": sound}
+    if mime == "application/pdf" and isinstance(chunk.content, bytes):
+        return {"type": "file", "file": {"filename": "document.pdf", "file_data": url_of(chunk)}}
+    how = "by bytes, not by address" if mime in _SOUNDS or mime == "application/pdf" else ""
+    raise InvalidRequestError(
+        f"the OpenAI backend takes text, images, sound (wav, mp3) and PDF{how and f' ({how})'}, and the {role} "
+        f"message has a chunk of {mime}"
+    )
+
+
+def url_of(chunk: Chunk) -> str:
+    """Bytes as a data URL, or the address that was given."""
+    if isinstance(chunk.content, bytes):
+        return f"data:{chunk.mime_type};base64,{base64.b64encode(chunk.content).decode('ascii')}"
+    if isinstance(chunk.content, str) and chunk.content.startswith(("http://", "https://", "data:")):
+        return chunk.content
+    raise InvalidRequestError(
+        f"an image is bytes or a URL, and a chunk of {chunk.kind} is {chunk.content!r:.60}"
+    )
+
+
+def wire_tools(asked: Asked) -> dict[str, Any]:
+    """The fields for the tools that the model may call, or for the one with which it must answer."""
+    if asked.output is not None and asked.output.form == "tool":
+        function = {"name": ANSWER, "description": "The answer.", "parameters": asked.output.schema}
+        chosen = {"type": "function", "function": {"name": ANSWER}}
+        return {"tools": [{"type": "function", "function": function}], "tool_choice": chosen}
+    if not asked.tools:
+        return {}
+    tools = [
+        {
+            "type": "function",
+            "function": {
+                "name": tool.name,
+                "description": tool.description,
+                "parameters": thawed(tool.parameters),
+            },
+        }
+        for tool in asked.tools
+    ]
+    if asked.tool_choice is None:
+        return {"tools": tools}
+    if asked.tool_choice in ("auto", "required", "none"):
+        return {"tools": tools, "tool_choice": asked.tool_choice}
+    return {
+        "tools": tools,
+        "tool_choice": {"type": "function", "function": {"name": asked.tool_choice}},
+    }
+
+
+def wire_output(output: Output | None) -> dict[str, Any]:
+    """The fields that ask for an object."""
+    if output is None or output.form in ("tool", "words"):
+        return {}
+    if output.form == "json":
+        return {"response_format": {"type": "json_object"}}
+    return {"response_format": response_format(output.schema, output.name)}
+
+
+# What comes back
+
+
+def read_chat(reply: dict[str, Any]) -> list[Choice]:
+    """The choices of a chat completion, at least one."""
+    return [_choice(choice) for choice in items_of(reply, "choices")]
+
+
+def _choice(choice: dict[str, Any]) -> Choice:
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise MalformedReplyError(f"a choice has no message: {excerpt(str(choice))}")
+    refusal, finish_reason = message.get("refusal"), choice.get("finish_reason")
+    if refusal:
+        raise refused(refusal)
+    if finish_reason == "content_filter":
+        raise ContentRefusedError("the provider's content filter stopped the answer. Change the prompt.")
+    chunks: list[Chunk] = []
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    if isinstance(thought, str) and thought:
+        chunks.append(Chunk(Reasoning(thought)))
+    if isinstance(message.get("content"), str):
+        chunks.append(Chunk(message["content"]))
+    chunks += _sound(message.get("audio"))
+    for call in message.get("tool_calls") or ():
+        function: Any = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            raise MalformedReplyError(f"a tool call names no function: {excerpt(str(call))}")
+        arguments = arguments_of(function.get("arguments"), function["name"], finish_reason)
+        chunks.append(Chunk(ToolCall(function["name"], arguments, str(call.get("id") or ""))))
+    return choice_of(chunks, finish_reason, choice.get("pieces"))
+
+
+def _sound(audio: object) -> list[Chunk]:
+    data = audio.get("data") if isinstance(audio, Mapping) else None
+    if not isinstance(data, str):
+        return []
+    try:
+        return [Chunk(base64.b64decode(data, validate=True), "audio/wav")]
+    except binascii.Error as error:
+        raise MalformedReplyError(f"the sound in the answer is not base64: {data!r:.60}") from error
+
+
+def items_of(reply: dict[str, Any], field: str) -> list[dict[str, Any]]:
+    """The objects in a field of a reply, at least one."""
+    items = reply.get(field)
+    if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
+        raise MalformedReplyError(f"the reply has no {field}: {excerpt(str(reply))}")
+    return items
+
+
+def usage_of(reply: dict[str, Any]) -> Usage | None:
+    """The tokens that the provider counted, None if it did not."""
+    usage = reply.get("usage")
+    if not isinstance(usage, dict):
+        return None
+    return Usage(
+        input_tokens=count(usage, "prompt_tokens"),
+        output_tokens=count(usage, "completion_tokens"),
+        cached_tokens=count(usage.get("prompt_tokens_details"), "cached_tokens"),
+        reasoning_tokens=count(usage.get("completion_tokens_details"), "reasoning_tokens"),
+    )
+
+
+async def gather_chat(events: AsyncIterator[object]) -> dict[str, Any]:
+    """The chat completion that a stream of chunks amounts to; publishes each piece of text as it comes.
+
+    Raises ConnectionFailedError if the stream ends without a finish reason: it broke off half-way, and
+    what has come is no answer.
+    """
+    whole: dict[str, Any] = {}
+    pieces: list[str] = []
+    refusals: list[str] = []
+    thoughts: list[str] = []
+    calls: dict[int, dict[str, Any]] = {}
+    finish_reason = None
+    has_text = False
+    async for event in events:
+        if not isinstance(event, dict):
+            raise MalformedReplyError(f"a chunk of the stream is not an object: {excerpt(str(event))}")
+        whole.update({n: event[n] for n in ("id", "model", "usage") if event.get(n)})
+        for choice in event.get("choices") or ():
+            if not isinstance(choice, dict) or choice.get("index", 0) != 0:
+                continue
+            finish_reason = choice.get("finish_reason") or finish_reason
+            delta = choice.get("delta") or {}
+            text = delta.get("content")
+            has_text = has_text or isinstance(text, str)
+            if text:
+                pieces.append(text)
+                emit_text(text)
+            if delta.get("refusal"):
+                refusals.append(delta["refusal"])
+            if thought := delta.get("reasoning_content") or delta.get("reasoning"):
+                thoughts.append(str(thought))
+            for part in delta.get("tool_calls") or ():
+                _add_call(calls, part)
+    if finish_reason is None:
+        raise ConnectionFailedError(
+            f"the stream broke off without a finish reason, after {sum(map(len, pieces))} characters"
+        )
+    message = {
+        "content": "".join(pieces) if has_text else None,
+        "refusal": "".join(refusals),
+        "reasoning_content": "".join(thoughts),
+        "tool_calls": [calls[index] for index in sorted(calls)],
+    }
+    whole["choices"] = [{"message": message, "finish_reason": finish_reason, "pieces": tuple(pieces)}]
+    return whole
+
+
+def _add_call(calls: dict[int, dict[str, Any]], part: Any) -> None:
+    """Adds a piece of a tool call: its name comes once, its arguments in pieces."""
+    if not isinstance(part, dict):
+        raise MalformedReplyError(f"a tool call in the stream is not an object: {excerpt(str(part))}")
+    call = calls.setdefault(part.get("index", len(calls)), {"function": {"name": None, "arguments": ""}})
+    function = part.get("function") or {}
+    call["id"] = part.get("id") or call.get("id")
+    call["function"]["name"] = function.get("name") or call["function"]["name"]
+    call["function"]["arguments"] += function.get("arguments") or ""
+
+
+CHAT = Api(
+    "chat.completions",
+    "/chat/completions",
+    read_chat,
+    usage_of,
+    gather_chat,
+    {"stream": True, "stream_options": {"include_usage": True}},
+)
