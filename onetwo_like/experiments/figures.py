@@ -8,6 +8,7 @@ from __future__ import annotations
 
 UNKNOWN = "–"
 _MINUS = "\N{MINUS SIGN}"
+_NOISE = 1e-12  # what is left of 0 after sums in another order
 
 
 def number(value: float | None) -> str:
@@ -19,11 +20,11 @@ def number(value: float | None) -> str:
     if value is None:
         return UNKNOWN
     size = abs(value)
-    if 0 < size < 0.001:
+    if _NOISE < size < 0.001:
         text = f"{size:.2g}" if size >= 0.0001 else f"{size:.1e}".replace("e-0", "e-")
     else:
         text = f"{size:,.{3 if size < 10 else 2 if size < 100 else 1 if size < 1000 else 0}f}"
-    return _MINUS + text if value < 0 else text
+    return _MINUS + text if value < 0 and size > _NOISE else text
 
 
 def signed(value: float | None) -> str:
@@ -32,7 +33,7 @@ def signed(value: float | None) -> str:
     >>> signed(0.12), signed(-0.12), signed(0.0)
     ('+0.120', '−0.120', '0.000')
     """
-    return f"+{number(value)}" if value is not None and value > 0 else number(value)
+    return f"+{number(value)}" if value is not None and value > _NOISE else number(value)
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -89,17 +89,22 @@ def name(y: float, content: str, beside: str = "", kind: str = "name", x: float 
     return markup, y
 
 
+def shape(arm: int) -> int:
+    """Which shape the mark of an arm has, so that a colour that comes again has another one."""
+    return (arm + arm // COLOURS) % len(_SHAPES)
+
+
 def marker(x: float, y: float, arm: int) -> str:
     """The mark of an arm: its colour and its shape, of which either tells a dozen arms apart with the other."""
     kind = f'class="arm{arm % COLOURS}"'
-    shape = _SHAPES[(arm + arm // COLOURS) % len(_SHAPES)]
-    if shape == "circle":
+    figure = _SHAPES[shape(arm)]
+    if figure == "circle":
         return f'<circle {kind} cx="{n(x)}" cy="{n(y)}" r="4.5"/>'
     corners = {
         "square": ((-4, -4), (4, -4), (4, 4), (-4, 4)),
         "diamond": ((0, -5.5), (5.5, 0), (0, 5.5), (-5.5, 0)),
         "triangle": ((0, -5), (5, 4), (-5, 4)),
-    }[shape]
+    }[figure]
     return f'<path {kind} d="M{"L".join(f"{n(x + dx)},{n(y + dy)}" for dx, dy in corners)}Z"/>'
 
 

@@ -6,6 +6,7 @@ show the same.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,13 +65,15 @@ def _on_one_axis(differences: Sequence[Mapping[str, Any]]) -> list[list[Mapping[
         metrics.setdefault(d["metric"], []).append(d)
     parts: list[tuple[list[Mapping[str, Any]], float, float]] = []
     for ds in metrics.values():
-        size = max((abs(v) for d in ds for v in _ends(d)), default=0.0)
-        for i, (part, least, most) in enumerate(parts):
-            if min(least, size) >= _SQUEEZED * max(most, size):
-                parts[i] = ([*part, *ds], min(least, size), max(most, size))
+        most = max((abs(v) for d in ds for v in _ends(d)), default=0.0)
+        least = most or math.inf  # where all is tied, nothing can be squeezed
+        for i, (part, least_of_part, most_of_part) in enumerate(parts):
+            both = min(least, least_of_part), max(most, most_of_part)
+            if both[0] >= _SQUEEZED * both[1]:
+                parts[i] = ([*part, *ds], *both)
                 break
         else:
-            parts.append((ds, size, size))
+            parts.append((ds, least, most))
     return [part for part, _, _ in parts]
 
 
@@ -100,7 +103,8 @@ def scores(metric: str, yes_no: bool, by_arm: Mapping[str, Sequence[float]], mea
     values = [v for arm in by_arm.values() for v in arm]
     if not values:
         return ""
-    axis = Axis(0.0, 1.0) if yes_no else Axis.over(values, 0.0)
+    shares = yes_no or (min(values) >= 0 and max(values) <= 1)
+    axis = Axis(0.0, 1.0) if shares else Axis.over(values, 0.0)
     most = max(max(_histogram(arm, axis)) / max(len(arm), 1) for arm in by_arm.values())
     markup, y = "", 0.0
     for i, (arm, own) in enumerate(by_arm.items()):
@@ -148,13 +152,17 @@ def _steps(bins: Sequence[int], total: int, most: float, axis: Axis, floor: floa
     return f"{path}V{n(floor)}Z"
 
 
-def cost_against_quality(metric: str, points: Mapping[str, tuple[float, Mapping[str, Any]]]) -> str:
+def cost_against_quality(metric: str, costs: Mapping[str, float | None], means: Mapping[str, Any]) -> str:
     """Each arm's mean with its interval over what 1,000 of its answers cost, in US dollars.
 
-    `points` has for each arm that cost and its mean: mean, ci_low, ci_high. "" if fewer than two arms
+    `costs` has all arms, None where it is not known; `means` are as in `scores`. "" if fewer than two arms
     have both: there is nothing to weigh.
     """
-    known = {arm: point for arm, point in points.items() if point[1].get("mean") is not None}
+    known = {
+        arm: (cost, means[arm])
+        for arm, cost in costs.items()
+        if cost is not None and arm in means and means[arm]["mean"] is not None
+    }
     if len(known) < 2:
         return ""
     across = Axis.over([0.0, *(cost for cost, _ in known.values())], 0.06)
@@ -176,7 +184,7 @@ def cost_against_quality(metric: str, points: Mapping[str, tuple[float, Mapping[
     drawn, below = across.drawn(tall, _price, "US dollars for 1,000 answers")
     markup += drawn
     legend, y = "", below + 4
-    for i, arm in enumerate(points):
+    for i, arm in enumerate(costs):
         if arm not in known:
             continue
         cost, mean = known[arm]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+_SAMPLE = re.compile(r"sample (\d+): ")
 
 
 @dataclass
@@ -72,14 +75,32 @@ def failed(rows: Iterable[Mapping[str, Any]], at_most: int) -> list[Group]:
     return sorted(groups.values(), key=lambda group: -group.count)
 
 
-def excluded(rows: Iterable[Mapping[str, Any]], at_most: int) -> list[Group]:
-    """Examples that the statistics leave out, by (arm, metrics, reason), the most frequent first."""
-    metrics: dict[tuple[str, str, str], list[str]] = {}
-    for row in rows:
-        key = (row["arm"] or "", row["reason"], row["example"])
-        metrics.setdefault(key, []).append(row["metric"] or "all")
+def excluded(comparison: Mapping[str, Any], at_most: int) -> list[Group]:
+    """Answers and examples that have no score, by (arm, metrics, reason), the most frequent first.
+
+    Rows without an answer have none anyway, and are `failed`.
+    """
+    lost = {(r["arm"], r["example"], r["sample"]) for r in comparison["rows"] if r["status"] != "ok"}
+    metrics: dict[tuple[str, str, str, int | None], list[str]] = {}
+    for each in comparison["excluded"]:
+        sample, reason = of_sample(each["reason"])
+        if sample is None and comparison["samples"] == 1:
+            sample = 0
+        if (each["arm"], each["example"], sample) not in lost:
+            key = (each["arm"] or "", reason, each["example"], sample)
+            metrics.setdefault(key, []).append(each["metric"] or "all")
     groups: dict[tuple[str, ...], Group] = {}
-    for (arm, reason, example), of in metrics.items():
+    for (arm, reason, example, sample), of in metrics.items():
         kind = (arm, ", ".join(of), reason)
-        groups.setdefault(kind, Group(kind)).add(example, None, at_most)
+        groups.setdefault(kind, Group(kind)).add(example, sample, at_most)
     return sorted(groups.values(), key=lambda group: -group.count)
+
+
+def of_sample(reason: str) -> tuple[int | None, str]:
+    """Which sample a reason is about, None if it is about all, and the rest of it.
+
+    >>> of_sample("sample 2: the judge failed"), of_sample("the judge failed")
+    ((2, 'the judge failed'), (None, 'the judge failed'))
+    """
+    found = _SAMPLE.match(reason)
+    return (int(found[1]), reason[found.end() :]) if found else (None, reason)

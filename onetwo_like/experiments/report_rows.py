@@ -12,6 +12,8 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from onetwo_like.experiments.report_counts import of_sample
+
 ROOM_BYTES = 9_500_000  # of a page of 10 MB; the rest is for what stands in it as plain HTML
 _SHORTEST = 60  # letters that a text keeps, be there ever so many
 _CALL_VALUES = ("operation", "prompt", "answer", "cache", "model_version")
@@ -89,9 +91,11 @@ class _Values:
 def _columns(comparison: Mapping[str, Any], values: _Values) -> dict[str, Any]:
     arms = {arm["name"]: i for i, arm in enumerate(comparison["arms"])}
     metrics: list[str] = comparison["metrics"]
-    rows, place = comparison["rows"], values.place
+    rows, excluded, place = comparison["rows"], comparison["excluded"], values.place
+    pairs = comparison.get("pairs", ())  # of judges that compare two answers
+    reasons = [of_sample(each["reason"]) for each in excluded]
     places: dict[str, int] = {}
-    for row in (*rows, *comparison["excluded"]):
+    for row in (*rows, *excluded):
         places.setdefault(row["example"], len(places))
     given: dict[str, Mapping[str, Any]] = {}
     for row in rows:
@@ -126,10 +130,20 @@ def _columns(comparison: Mapping[str, Any], values: _Values) -> dict[str, Any]:
             **_numbers([call for _, call in calls]),
         },
         "excluded": {
-            "arm": [arms.get(each["arm"]) for each in comparison["excluded"]],
-            "example": [places[each["example"]] for each in comparison["excluded"]],
-            "metric": [place(each["metric"]) for each in comparison["excluded"]],
-            "reason": [place(each["reason"]) for each in comparison["excluded"]],
+            "arm": [arms.get(each["arm"]) for each in excluded],
+            "example": [places[each["example"]] for each in excluded],
+            "sample": [sample for sample, _ in reasons],
+            "metric": [place(each["metric"]) for each in excluded],
+            "reason": [place(reason) for _, reason in reasons],
+        },
+        "pairs": {
+            "metric": [place(pair["metric"]) for pair in pairs],
+            "a": [arms[pair["a"]] for pair in pairs],
+            "b": [arms[pair["b"]] for pair in pairs],
+            "example": [places[pair["example"]] for pair in pairs],
+            "sample": [pair["sample"] for pair in pairs],
+            "score": [_rounded(pair["score"], 6) for pair in pairs],
+            "details": [place(pair["details"]) for pair in pairs],
         },
         "values": values.kept,  # the last, when all have been placed
     }

@@ -30,6 +30,7 @@ def made(
     samples: int = 3,
     seed: int = 0,
     failing: float = 0.04,
+    unscored: float = 0.02,
     complete: bool = True,
     words: int = 10,
     answer_words: int = 2,
@@ -70,9 +71,17 @@ def made(
                 call["prompt"] = f"Answer in one word.\nQ: {own[-1]['input']}\nA:"
                 call["answer"] = own[-1]["prediction"]
         rows += own
-        if all(row["status"] != "ok" for row in own):
-            gone = {"arm": arms[arm], "example": f"q{example}", "reason": "no sample was answered"}
-            excluded += [{**gone, "metric": metric} for metric in yes_no]
+    for row in rows:
+        if row["status"] == "ok" and yes_no and chance.random() < unscored:
+            row["scores"][list(yes_no)[-1]] = None
+        prefix = f"sample {row['sample']}: " if samples > 1 else ""
+        for metric, score in row["scores"].items():
+            if score is None:
+                why = row["status"] if row["error"] is None else f"{row['status']}: {row['error']}"
+                reason = prefix + (f"MetricError: no digit{planted}" if row["status"] == "ok" else why)
+                excluded.append(
+                    {"arm": row["arm"], "example": row["example"], "metric": metric, "reason": reason}
+                )
     means = {metric: {arm: _mean(_scores(rows, metric, arm)) for arm in arms} for metric in yes_no}
     differences = [
         _difference(
@@ -81,6 +90,8 @@ def made(
         for metric in yes_no
         for a, b in itertools.combinations(arms, 2)
     ]
+    for each in differences:
+        each["said"] += planted
     return {
         "format": 1,
         "kind": "comparison" if len(arms) > 1 else "evaluation",
@@ -89,7 +100,7 @@ def made(
         "samples": samples,
         "seed": seed,
         "complete": complete,
-        "stopped": None if complete else "the budget of $0.01 is spent",
+        "stopped": None if complete else "the budget of $0.01 is spent" + planted,
         "dataset": {
             "name": "capitals.jsonl" + planted,
             "hash": hashlib.sha256("".join(inputs).encode()).hexdigest(),

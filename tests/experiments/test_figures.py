@@ -10,6 +10,8 @@ from onetwo_like.experiments.figures import count, dollars, number, p_value, sec
     [
         (0.0, "0.000"),
         (-0.0, "0.000"),
+        (1.4e-17, "0.000"),
+        (-1.4e-17, "0.000"),
         (1, "1.000"),
         (True, "1.000"),
         (9.9996, "10.000"),

@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from onetwo_like.core.drawing_text import text_width
 from onetwo_like.experiments.picture_parts import WIDTH, Axis, marker
 from onetwo_like.experiments.pictures import cost_against_quality, forest, latency, scores
 from tests.experiments.made import EVIL, made
@@ -71,6 +72,7 @@ def test_metrics_of_another_size_have_an_axis_of_their_own_and_alike_ones_share_
     assert axes(0.1, 0.2) == 1
     assert axes(0.1, 120.0) == 2
     assert axes(0.1, 120.0, 0.2, 90.0) == 2
+    assert axes(0.0, 0.1) == axes(0.1, 0.0) == axes(0.0, 0.0) == 1  # all tied: fits any
 
 
 def test_bars_of_yes_and_no_are_as_long_as_the_share():
@@ -98,13 +100,19 @@ def test_a_single_score_in_a_histogram_of_thousands_can_be_seen():
 
 
 def test_cost_is_drawn_only_where_there_is_something_to_weigh():
-    assert cost_against_quality("exact", {}) == ""
-    assert cost_against_quality("exact", {"a": (1.0, MEAN)}) == ""
-    svg = cost_against_quality("exact", {"a": (1.0, MEAN), "b": (3.0, {**MEAN, "mean": 0.6})})
+    means = {"a": MEAN, "b": {**MEAN, "mean": 0.6}, "c": {**MEAN, "mean": None}}
+    assert cost_against_quality("exact", {}, means) == ""
+    assert cost_against_quality("exact", {"a": 1.0, "b": None, "c": 2.0}, means) == ""
+    svg = cost_against_quality("exact", {"a": 1.0, "b": 3.0}, means)
     assert (
         len(circles(svg)) == 2
     )  # the arm's mark in the picture and in the legend; the other arm's is a square
     assert "$3.00 · 0.600" in svg
+
+
+def test_an_arm_keeps_its_mark_where_another_is_not_drawn():
+    svg = cost_against_quality("exact", {"a": None, "b": 1.0, "c": 2.0}, dict.fromkeys("abc", MEAN))
+    assert set(re.findall(r'class="(arm\d)"', svg)) == {"arm1", "arm2"}
 
 
 def test_the_box_of_a_latency_holds_its_middle_half():
@@ -119,7 +127,7 @@ def test_the_box_of_a_latency_holds_its_middle_half():
 
 
 def test_two_dozen_arms_have_marks_of_their_own():
-    marks = {re.sub(r'[\d.,]+(?=[,L"Z])', "", marker(0, 0, arm)) + marker(0, 0, arm) for arm in range(24)}
+    marks = {marker(0, 0, arm) for arm in range(24)}
     assert len(marks) == 24
 
 
@@ -128,6 +136,13 @@ def test_ticks_are_round_and_few():
         ticks = Axis(low, high).ticks()
         assert 2 <= len(ticks) <= 7
         assert all(low <= tick <= high for tick in ticks)
+
+
+def test_a_long_tick_at_the_end_of_an_axis_stays_on_the_sheet():
+    drawn, _ = Axis(0.0, 1.0).drawn(0.0, "{:.9f}".format)
+    left, *_, right = (float(x) for x in re.findall(r'<text x="([\d.]+)"', drawn))
+    half = text_width("0.000000000", 12) / 2
+    assert [left, right] == pytest.approx([half, WIDTH - half], abs=0.1)
 
 
 @pytest.mark.parametrize("planted", [EVIL, "\0\ud800\x1b]]>", "名前" * 40, "W" * 300, "a b " * 200, "مرحبا"])
@@ -139,7 +154,7 @@ def test_any_name_is_text_and_stays_on_the_sheet(planted):
         forest(comparison["differences"]),
         scores(metric, True, values, means),
         scores(metric, False, values, means),
-        cost_against_quality(metric, dict.fromkeys(arms, (1.0, MEAN))),
+        cost_against_quality(metric, dict.fromkeys(arms, 1.0), means),
         latency(values),
     ]
     for svg in pictures:

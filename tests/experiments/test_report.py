@@ -83,7 +83,7 @@ def test_making_it_does_not_change_the_results():
 @pytest.mark.parametrize("shape", [{}, THREE, {"arms": ("one",)}, {"samples": 1, "complete": False}])
 def test_what_a_user_or_a_model_wrote_is_text_everywhere(shape):
     clean, planted = (
-        Shown(page(made(planted=text, examples=9, failing=0.3, **shape))) for text in ("", EVIL)
+        Shown(page(made(planted=text, examples=9, failing=0.3, **shape))) for text in ("plain", EVIL)
     )
     # A longer name takes more lines of a picture, and that is all.
     assert [tag for tag in planted.tags if tag != "text"] == [tag for tag in clean.tags if tag != "text"]
@@ -164,22 +164,44 @@ def test_a_run_that_was_stopped_says_so_first():
     assert "60 not run" in text
 
 
-def test_what_failed_and_what_was_excluded_is_listed_with_its_reason():
-    comparison = made(failing=0.5, examples=30, samples=1)
+def test_what_failed_and_what_has_no_score_is_listed_with_its_reason():
+    comparison = made(failing=0.4, unscored=0.3, examples=40)
     shown = Shown(section(page(comparison), "left-out"))
     for arm in ("bigram", "five-gram"):
-        lost = [row for row in comparison["rows"] if row["arm"] == arm and row["status"] == "timeout"]
+        own = [row for row in comparison["rows"] if row["arm"] == arm]
+        lost = [row for row in own if row["status"] == "timeout"]
         assert re.search(
             rf"{arm}\s*timeout\s*DeadlineError: no answer within 30 s\s*{len(lost)}\s*q", shown.text
         )
-        gone = {each["example"] for each in comparison["excluded"] if each["arm"] == arm}
-        assert re.search(rf"{arm}\s*exact, f1\s*no sample was answered\s*{len(gone)}\s*q", shown.text)
-        first = lost[0]["example"]
-        assert ("a", "href", f"#example={first}&sample=0") in shown.attributes
+        without = [row for row in own if row["status"] == "ok" and row["scores"]["f1"] is None]
+        assert re.search(rf"{arm}\s*f1\s*MetricError: no digit\s*{len(without)}\s*q", shown.text)
+        for row in (lost[0], without[0]):
+            link = f"#example={row['example']}&sample={row['sample']}"
+            assert ("a", "href", link) in shown.attributes
+    # What has no answer is not said again in each metric.
+    assert shown.text.count("no answer within 30 s") == 2
+
+
+def test_an_example_that_is_excluded_as_a_whole_is_listed_too():
+    comparison = made(failing=0, unscored=0)
+    gone = {"arm": "bigram", "example": "q7", "reason": "not in both arms"}
+    comparison["excluded"] = [{**gone, "metric": metric} for metric in ("exact", "f1")]
+    assert re.search(
+        r"bigram\s*exact, f1\s*not in both arms\s*1\s*q7$",
+        Shown(section(page(comparison), "left-out")).text.strip(),
+    )
+
+
+def test_what_judges_cost_is_said_apart_from_the_arms(two):
+    sums = {"input_tokens": 0, "output_tokens": 0, "cached_tokens": 0}
+    scoring = {"recorded": {**sums, "calls": 1200, "cost": 1.5}, "paid": {**sums, "calls": 12, "cost": 0.015}}
+    text = Shown(section(page({**two, "scoring": scoring}), "results")).text
+    assert "metrics made 1,200 calls of their own, for $1.50, of which $0.0150 was paid now" in text
+    assert "calls of their own" not in Shown(page(two)).text
 
 
 def test_where_nothing_was_left_out_that_is_said():
-    assert "every row has an answer" in section(page(made(failing=0)), "left-out")
+    assert "every row has an answer" in section(page(made(failing=0, unscored=0)), "left-out")
 
 
 def test_thousands_of_reasons_do_not_fill_the_page_and_their_number_is_said():
@@ -187,8 +209,8 @@ def test_thousands_of_reasons_do_not_fill_the_page_and_their_number_is_said():
     for i, row in enumerate(comparison["rows"]):
         row["error"] = f"request {i} failed"
     text = Shown(section(page(comparison), "left-out")).text
-    assert text.count("request ") == 40
-    assert "560 more for 560 other reasons" in text
+    assert text.count("request ") == 20
+    assert "580 more for 580 other reasons" in text
 
 
 def test_a_link_to_an_example_holds_any_id():

@@ -8,8 +8,8 @@ import pytest
 
 from onetwo_like.experiments import figures
 from onetwo_like.experiments.report import page, write
+from tests.experiments.driving import READY, cells, click, fill
 from tests.experiments.made import EVIL, made
-from tests.pictures.browser import browser
 from tests.pictures.chromium import needs_chromium
 
 pytestmark = needs_chromium
@@ -33,7 +33,6 @@ KINDS: dict[str, dict[str, Any]] = {
     },
     "many words": {"words": 400, "answer_words": 300, "examples": 6},
 }
-READY = "performance.getEntriesByName('rows shown').length === 1"
 # Elements that hide a part of what is in them, and elements and letters that are outside of the window
 # without being in something that scrolls.
 CUT = """(() => {
@@ -54,55 +53,6 @@ CUT = """(() => {
   }
   return wrong.map((text) => text.slice(0, 200));
 })()"""
-
-
-@pytest.fixture(scope="module")
-def chrome(tmp_path_factory):
-    with browser(tmp_path_factory.mktemp("chromium")) as one:
-        yield one
-
-
-@pytest.fixture
-def opened(chrome, tmp_path):
-    """Opens the report of a comparison."""
-
-    def show(comparison, at="", **window):
-        write(comparison, tmp_path / "report.html")
-        chrome.open((tmp_path / "report.html").as_uri() + at, **window)
-        chrome.until(READY)
-        return chrome
-
-    return show
-
-
-def click(chrome, selector, place=0):
-    chrome.js(f"document.querySelectorAll({json.dumps(selector)})[{place}].click()")
-
-
-def fill(chrome, selector, value, event="input"):
-    chrome.js(
-        f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.value = {json.dumps(value)};"
-        f" e.dispatchEvent(new Event({json.dumps(event)})); }})()"
-    )
-
-
-def cells(chrome):
-    """What the table shows, by row."""
-    return chrome.js(
-        "[...document.querySelectorAll('.rows tbody tr')].map((r) => [...r.cells].map((c) => c.textContent))"
-    )
-
-
-def status(chrome):
-    return chrome.js("document.querySelector('.status').textContent")
-
-
-def lines_of(comparison):
-    """(example, sample) and the row of each arm, as the table has them."""
-    found: dict[tuple[str, int], dict[str, dict[str, Any]]] = {}
-    for row in comparison["rows"]:
-        found.setdefault((row["example"], row["sample"]), {})[row["arm"]] = row
-    return found
 
 
 class TestLook:
@@ -158,6 +108,15 @@ class TestLook:
             assert written == [getattr(figures, name)(v) for v in given], name
             assert chrome.js(f"{name}(null)") == figures.UNKNOWN
 
+    def test_an_arm_has_one_mark_everywhere(self, opened):
+        chrome = opened(made(arms=tuple("abcdefgh"), examples=10, samples=1), at="#example=q1&sample=0")
+        marks = [
+            chrome.js(f"[...document.querySelectorAll('{where} .arm')].map((e) => e.className)")
+            for where in ("#results", "#run", ".rows", "dialog")
+        ]
+        assert marks == [marks[0]] * 4
+        assert len(set(marks[0])) == 8
+
 
 class TestPlanted:
     @pytest.mark.parametrize("policy", [True, False], ids=["with the policy", "without"])
@@ -187,228 +146,6 @@ class TestPlanted:
         assert chrome.js("document.querySelector('dialog').textContent").count(EVIL) >= 12
         assert EVIL[:40] in cells(chrome)[0][2]  # the table shows the beginning
         assert chrome.console == []
-
-
-class TestTable:
-    def test_every_column_sorts_both_ways(self, opened):
-        comparison = made(failing=0.2)
-        chrome = opened(comparison)
-        click(chrome, ".tick input")
-        heads = chrome.js(
-            "[...document.querySelectorAll('.rows thead tr:last-child th')].map((h) => h.textContent)"
-        )
-        lines = lines_of(comparison)
-        per_arm = {
-            "Answer": "prediction", "Status": "status", "Tokens in": "input_tokens", "Tokens out": "output_tokens",
-            "Cost": "cost", "Latency": "latency_s", "Cache": "cache",
-        }  # fmt: skip
-
-        def key(column, line):
-            """What the column holds of a line; None where it has nothing."""
-            rows = line.values()
-            label = heads[column]
-            if label == "Difference":
-                a, b = (row["scores"]["exact"] for row in rows)
-                return None if a is None or b is None else b - a
-            if label == "exact":
-                return [row["scores"]["exact"] for row in rows][column > 11]
-            if label in per_arm:
-                value = [row[per_arm[label]] for row in rows][column > 11]
-                return float(f"{value:.4g}") if isinstance(value, float) else value  # as the page has it
-            return next(iter(rows))[label.lower()]
-
-        assert len(heads) == 4 + 2 * 8 + 1
-        for column, label in enumerate(heads):
-            for way in ("ascending", "descending"):
-                click(chrome, ".rows thead tr:last-child button", column)
-                sorts = chrome.js(
-                    "[...document.querySelectorAll('.rows thead tr:last-child th')].map((h) => h.ariaSort)"
-                )
-                assert [sorts.pop(column), set(sorts)] == [way, {"none"}]
-                shown = [key(column, lines[c[0], int(c[1])]) for c in cells(chrome)]
-                there = [value for value in shown if value is not None]
-                if label == "Example":  # numbers in names count as such
-                    there = [int(value[1:]) for value in there]
-                everything = [key(column, line) for line in lines.values()]
-                assert len(there) == min(50, sum(value is not None for value in everything)), label
-                assert shown[len(there) :] == [None] * (50 - len(there)), label
-                if isinstance(there[0], str):
-                    there = [value.lower() for value in there]  # and a space is before all letters
-                assert there == sorted(there, reverse=way == "descending"), label
-        assert chrome.console == []
-
-    def test_a_search_leaves_what_says_that(self, opened):
-        comparison = made(failing=0.2)
-        chrome = opened(comparison)
-        for wanted in ("MARSEILLE", "q17", "request-id", "nobody says this"):
-            fill(chrome, "input[type=search]", wanted)
-            expected = sum(
-                any(
-                    wanted.lower() in str(row[name]).lower()
-                    for row in rows.values()
-                    for name in ("example", "input", "target", "prediction", "error")
-                )
-                for rows in lines_of(comparison).values()
-            )
-            assert re.search(rf"\b{expected} rows?, out of 120$", status(chrome)), wanted
-            assert (len(cells(chrome)) == min(50, expected)) or expected == 0
-        assert cells(chrome) == [["No row fits."]]
-        fill(chrome, "input[type=search]", "")
-        assert status(chrome) == "1 to 50 of 120 rows"
-
-    def test_only_rows_that_differ_that_failed_or_that_are_excluded(self, opened):
-        comparison = made(failing=0.3, samples=1, examples=200)
-        comparison["rows"][7]["scores"]["f1"] = None  # answered, but the metric failed
-        chrome = opened(comparison)
-        lines = [list(rows.values()) for rows in lines_of(comparison).values()]
-
-        def apart(metric):
-            scores = [[row["scores"][metric] for row in rows] for rows in lines]
-            return sum(None not in pair and pair[0] != pair[1] for pair in scores)
-
-        def shown(name):
-            fill(chrome, ".tools select", name, "change")
-            return int(re.findall(r"([\d,]+) rows", status(chrome))[0].replace(",", ""))
-
-        assert shown("apart") == apart("exact")
-        assert shown("answers") == sum(a["prediction"] != b["prediction"] for a, b in lines)
-        assert shown("failed") == sum(any(row["status"] != "ok" for row in rows) for rows in lines)
-        assert shown("excluded") == len({each["example"] for each in comparison["excluded"]})
-        without = shown("unscored")
-        chrome.js(
-            "(() => { const m = document.querySelectorAll('.tools select')[1]; m.value = 1; m.dispatchEvent(new Event('change')) })()"
-        )
-        assert shown("unscored") == without + (lines[7][1]["status"] == "ok")
-        assert shown("apart") == apart("f1")
-        assert "f1" in chrome.js("document.querySelector('.rows thead').textContent")
-
-    def test_pages_are_turned(self, opened):
-        chrome = opened(made(examples=41))
-        assert status(chrome) == "1 to 50 of 123 rows"
-        assert chrome.js("document.querySelector('.pages button').disabled")
-        click(chrome, ".pages button", 1)
-        click(chrome, ".pages button", 1)
-        assert status(chrome) == "101 to 123 of 123 rows"
-        assert len(cells(chrome)) == 23
-        assert chrome.js("document.querySelectorAll('.pages button')[1].disabled")
-        for asked, first in (("2", "51"), ("99", "101"), ("-3", "1"), ("x", "1")):
-            fill(chrome, ".pages input", asked, "change")
-            assert status(chrome).startswith(f"{first} to ")
-
-    def test_a_row_that_failed_says_why(self, opened):
-        comparison = made(samples=1, failing=1.0, examples=3)
-        text = " ".join(cells(opened(comparison))[0])
-        row = comparison["rows"][0]
-        assert f"{row['status']}: {row['error']}" in text
-
-
-class TestExample:
-    def test_an_address_opens_one_with_the_answers_of_all_arms_side_by_side(self, opened):
-        comparison = made(failing=0)
-        chrome = opened(comparison, at="#example=q3&sample=1")
-        assert chrome.js("document.querySelector('dialog').open")
-        assert chrome.js("document.querySelector('dialog h2').textContent") == "q3, sample 1"
-        text = chrome.js("document.querySelector('dialog').innerText")
-        for row in lines_of(comparison)["q3", 1].values():
-            assert row["prediction"] in text
-            assert row["calls"][0]["prompt"] in text
-            assert row["calls"][0]["model_version"] in text
-            assert figures.seconds(row["latency_s"]) in text
-            assert figures.dollars(float(f"{row['cost']:.4g}")) in text
-            assert f"{row['input_tokens']} + {row['output_tokens']} tokens" in text
-            assert figures.number(row["scores"]["f1"]) in text
-        assert row["target"] in text
-        a, b = chrome.js(
-            "[...document.querySelectorAll('dialog h3')].map((h) => [h.getBoundingClientRect().x, h.getBoundingClientRect().y])"
-        )
-        assert (a[0] < b[0], a[1]) == (True, b[1])
-
-    def test_the_back_button_closes_it_and_forward_opens_it_again(self, opened):
-        chrome = opened(made())
-        chrome.js("scrollTo(0, document.querySelector('.rows').getBoundingClientRect().top)")
-        before = chrome.js("scrollY")
-        click(chrome, ".rows tbody a", 4)
-        chrome.until(
-            "document.querySelector('dialog').open && document.querySelector('dialog h2').textContent === 'q1, sample 1'"
-        )
-        chrome.js("history.back()")
-        chrome.until("!document.querySelector('dialog').open")
-        assert chrome.js("[location.hash, scrollY]") == ["", before]
-        chrome.js("history.forward()")
-        chrome.until("document.querySelector('dialog').open")
-
-    def test_closing_one_that_an_address_opened_stays_on_the_page(self, opened):
-        chrome = opened(made(), at="#example=q3&sample=1")
-        click(chrome, "dialog .top .button", 2)
-        chrome.until("!location.hash.startsWith('#example=')")
-        assert not chrome.js("document.querySelector('dialog').open")
-        assert chrome.js("document.querySelectorAll('.rows tbody tr').length") == 50
-
-    def test_the_next_one_is_the_next_of_the_table(self, opened):
-        chrome = opened(made())
-        click(chrome, ".rows thead button")
-        click(chrome, ".rows thead button")  # from the last example to the first
-        click(chrome, ".rows tbody a")
-        chrome.until("document.querySelector('dialog').open")
-        assert chrome.js("document.querySelector('dialog .button').disabled")
-        for title in ("q39, sample 1", "q39, sample 2", "q38, sample 0"):
-            click(chrome, "dialog .button", 1)
-            chrome.until(f"document.querySelector('dialog h2').textContent === {json.dumps(title)}")
-        assert (
-            chrome.js("document.activeElement.tagName") == "H2"
-        )  # clicked by a script, so nothing was focused
-        chrome.js("history.back()")  # one step, however many were looked at
-        chrome.until("!document.querySelector('dialog').open")
-
-    def test_a_link_of_the_lists_above_opens_it_too(self, opened):
-        comparison = made(failing=0.5)
-        chrome = opened(comparison)
-        click(chrome, "#left-out a")
-        chrome.until("document.querySelector('dialog').open")
-        name, sample = chrome.js("document.querySelector('#left-out a').textContent").split("/")
-        assert chrome.js("document.querySelector('dialog h2').textContent") == f"{name}, sample {sample}"
-        assert any(
-            text in chrome.js("document.querySelector('dialog').innerText") for text in ("timeout", "error")
-        )
-
-    def test_any_id_can_be_linked(self, opened):
-        comparison = made(examples=1, failing=1.0, arms=("one",), samples=1)
-        comparison["rows"][0]["example"] = odd = "a&b=ü #1/\"<' +%20"
-        chrome = opened(comparison)
-        for link in ("#left-out a", ".rows tbody a"):
-            click(chrome, link)
-            chrome.until("document.querySelector('dialog').open")
-            assert chrome.js("document.querySelector('dialog h2').textContent") == odd
-            chrome.js("history.back()")
-            chrome.until("!document.querySelector('dialog').open")
-
-    def test_one_that_is_not_there_is_said(self, opened):
-        chrome = opened(made(examples=2), at="#example=gone&sample=0")
-        assert chrome.js("document.querySelector('dialog').innerText").startswith("There is no example gone")
-        assert chrome.console == []
-
-    def test_a_value_that_is_no_text_says_what_it_is(self, opened):
-        comparison = made(arms=("one",), samples=1, failing=0)
-        for row, value in zip(comparison["rows"], (1, "1", ["1"]), strict=False):
-            row["prediction"] = value
-        chrome = opened(comparison)
-        said = []
-        for i in range(3):
-            chrome.js(f"location.hash = '#example=q{i}&sample=0'")
-            chrome.until(f"document.querySelector('dialog h2')?.textContent === 'q{i}'")
-            said.append(
-                chrome.js("document.querySelector('dialog .sides section div').innerText").split("\n")[0]
-            )
-        assert said == ["Answer (number)", "Answer", "Answer (list)"]
-
-    def test_why_it_is_excluded_stands_with_the_arm(self, opened):
-        comparison = made(failing=0, examples=9)
-        comparison["excluded"] = [
-            {"arm": "five-gram", "example": "q3", "metric": "f1", "reason": "the judge failed"}
-        ]
-        chrome = opened(comparison, at="#example=q3&sample=0")
-        said = chrome.js("[...document.querySelectorAll('dialog section')].map((s) => s.innerText)")
-        assert ["Excluded from f1: the judge failed" in text for text in said] == [False, True]
 
 
 class TestAccess:

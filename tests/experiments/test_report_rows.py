@@ -94,6 +94,20 @@ def test_what_is_excluded_is_there_although_it_has_no_row():
     assert [data["values"][i] for i in data["excluded"]["reason"]] == ["no pair"]
 
 
+def test_a_reason_names_its_sample_and_a_pair_its_arms():
+    comparison = made(examples=2, samples=2, failing=0, unscored=0)
+    missing = {"arm": "five-gram", "example": "q1", "metric": "f1", "reason": "sample 1: no digit"}
+    said = {"a": "bigram", "b": "five-gram", "example": "q1", "sample": 1, "score": 0.5, "details": {"x": 1}}
+    data = unpacked(
+        packed({**comparison, "excluded": [missing], "pairs": [{"metric": "judge", **said}]}).text
+    )
+    values, pairs, excluded = data["values"], data["pairs"], data["excluded"]
+    assert [excluded["arm"], excluded["example"], excluded["sample"]] == [[1], [1], [1]]
+    assert [values[i] for i in excluded["reason"]] == ["no digit"]
+    assert [pairs[name] for name in ("a", "b", "example", "sample", "score")] == [[0], [1], [1], [1], [0.5]]
+    assert [values[i] for i in (*pairs["metric"], *pairs["details"])] == ["judge", {"x": 1}]
+
+
 def test_nothing_is_shortened_as_long_as_there_is_room():
     assert packed(made())[1:] == (0, len(unpacked(packed(made()).text)["values"]) - 1, None)
 

@@ -4,16 +4,18 @@ Chromium's DevTools protocol over a pipe (https://chromedevtools.github.io/devto
 that end in a zero byte, read on descriptor 3 and written on 4. No port is opened.
 """
 
-import base64
 import contextlib
 import json
 import os
+import select
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tests.pictures.chromium import CHROMIUM
+
+PATIENCE_S = 60
 
 
 class Browser:
@@ -25,12 +27,14 @@ class Browser:
         self._to, self._out = to, out
         self._rest = b""
         self._number = 0
+        self._loaded: set[str] = set()
         self._session: dict[str, str] = {}
         page = self.send("Target.createTarget", {"url": "about:blank"})["targetId"]
         attached = self.send("Target.attachToTarget", {"targetId": page, "flatten": True})
         self._session = {"sessionId": attached["sessionId"]}
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
+        self.send("Page.setLifecycleEventsEnabled", {"enabled": True})
 
     def open(self, url: str, width: int = 1280, height: int = 900, dark: bool = False) -> None:
         """Loads a page in a window of this size in CSS pixels; one of a phone is a touch screen."""
@@ -38,16 +42,20 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setDeviceMetricsOverride", size)
         self.send("Emulation.setEmulatedMedia", {"features": [scheme]})
-        self.send("Page.navigate", {"url": "about:blank"})  # else another fragment of a page is no load
-        self.until("location.href === 'about:blank'")
+        self._load("about:blank")  # else another fragment of the page that is open would be no load
         self.console.clear()
         self.asked_for.clear()
-        self.send("Page.navigate", {"url": url})
-        self.until("document.readyState === 'complete' && location.href !== 'about:blank'")
+        self._load(url)
+
+    def _load(self, url: str) -> None:
+        loader = self.send("Page.navigate", {"url": url})["loaderId"]
+        while loader not in self._loaded:
+            self._heard(self._read())
 
     def js(self, expression: str) -> Any:
         """The value of an expression in the page, awaited; an error in it is an AssertionError."""
-        done = self._evaluated(expression)
+        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True, "userGesture": True}
+        done = self.send("Runtime.evaluate", asked)
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
 
@@ -58,18 +66,7 @@ class Browser:
             const look = () => ({claim}) || performance.now() > end ? held(Boolean({claim})) : setTimeout(look, 5);
             look();
         }})"""
-        # A page that is left in the meantime takes the expression with it; then it is asked of the next.
-        for _ in range(9):
-            done = self._evaluated(waited)
-            if "result" in done:
-                assert done["result"].get("value") is True, f"never held: {claim}"
-                return
-        raise AssertionError(f"the page was left again and again: {claim}")
-
-    def _evaluated(self, expression: str) -> dict[str, Any]:
-        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True, "userGesture": True}
-        done: dict[str, Any] = self._answer("Runtime.evaluate", asked).get("result", {})
-        return done
+        assert self.js(waited) is True, f"never held: {claim}"
 
     def key(self, key: str) -> None:
         """A key of the keyboard goes down and up: "Tab", "Enter", "Escape"."""
@@ -80,30 +77,24 @@ class Browser:
         )
         self.send("Input.dispatchKeyEvent", {"type": "keyUp", **pressed})
 
-    def screenshot(self, path: Path) -> None:
-        """A PNG of the whole page."""
-        taken = self.send("Page.captureScreenshot", {"captureBeyondViewport": True})
-        path.write_bytes(base64.b64decode(taken["data"]))
-
     def send(self, method: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:
         """The result of a command of the protocol."""
-        answer = self._answer(method, parameters or {})
-        assert "error" not in answer, answer["error"]
-        result: dict[str, Any] = answer["result"]
-        return result
-
-    def _answer(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
         self._number += 1
-        message = {"id": self._number, "method": method, "params": parameters, **self._session}
+        message = {"id": self._number, "method": method, "params": parameters or {}, **self._session}
         data = json.dumps(message).encode() + b"\0"
         while data:
             data = data[os.write(self._to, data) :]
         while (answer := self._read()).get("id") != self._number:
             self._heard(answer)
-        return answer
+        assert "error" not in answer, f"{method}: {answer['error']}"
+        result: dict[str, Any] = answer["result"]
+        return result
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
+            assert select.select([self._out], [], [], PATIENCE_S)[0], (
+                f"nothing from Chromium in {PATIENCE_S} s"
+            )
             read = os.read(self._out, 1 << 20)
             assert read, "Chromium has ended"
             self._rest += read
@@ -114,6 +105,8 @@ class Browser:
     def _heard(self, event: dict[str, Any]) -> None:
         given = event.get("params", {})
         match event.get("method"):
+            case "Page.lifecycleEvent" if given["name"] == "load":
+                self._loaded.add(given["loaderId"])
             case "Network.requestWillBeSent":
                 self.asked_for.append(given["request"]["url"])
             case "Runtime.exceptionThrown":

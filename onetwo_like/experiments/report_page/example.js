@@ -2,7 +2,7 @@
 
 // `visible()` are the lines that the table shows, in its order. Returns how to open one.
 function exampleDialog(report, visible) {
-  const { values, metrics, examples, rows, calls, excluded, lines, excludedOf, samples, hasTarget } = report;
+  const { values, metrics, examples, rows, calls, excluded, pairs, lines, excludedOf, pairsOf, samples, hasTarget } = report;
   const { value, statusOf, score, route, armed } = report;
   const dialog = document.getElementById("example");
 
@@ -71,6 +71,7 @@ function exampleDialog(report, visible) {
       ...samples > 1 ? [others(line)] : [],
       given,
       make("div", "sides", ...line.rows.map((row, arm) => answer(line, row, arm))),
+      ...pairsOf(line).length ? [make("div", "sides pairs", ...pairsOf(line).map(pair))] : [],
     ];
   }
 
@@ -115,15 +116,22 @@ function exampleDialog(report, visible) {
     box.append(make("p", "marks", ...marks), facts(rows, row));
     if (state === "ok" && rows.error[row]) box.append(make("pre", "wrong", value(rows.error[row])));
     metrics.forEach((name, m) => { if (rows.details[m][row]) box.append(side(name + ", details", rows.details[m][row])); });
-    for (const i of excludedOf.get(line.example) || [])
+    for (const i of excludedOf(line))
       if (excluded.arm[i] === arm || excluded.arm[i] === null)
-        box.append(make("p", "facts bad", `Excluded from ${value(excluded.metric[i]) || "the statistics"}: ${value(excluded.reason[i])}`));
+        box.append(make("p", "facts bad", `No ${value(excluded.metric[i]) || "score"}: ${value(excluded.reason[i])}`));
     for (let i = firstCall(row); calls.row[i] === row; i++) {
       const model = value(calls.model_version[i]);
       box.append(make("div", "call", make("h4", "", make("code", "", value(calls.operation[i])), model ? " · " + model : ""),
         facts(calls, i), side("Prompt as sent", calls.prompt[i]), side("Answer", calls.answer[i])));
     }
     return box;
+  }
+
+  // What a judge said of two answers: the score is that of the second arm.
+  function pair(i) {
+    const told = make("p", "marks", make("code", "", value(pairs.metric[i])),
+      make("span", "", armed(pairs.b[i]), " against ", armed(pairs.a[i])), make("strong", "", number(pairs.score[i])));
+    return make("section", "", told, ...pairs.details[i] ? [side("Details", pairs.details[i])] : []);
   }
 
   // Calls are in the order of their rows.

@@ -21,24 +21,31 @@ function linesOf({ rows, arms }) {
   return lines;
 }
 
-function looked(data) {
-  const { values, arms, metrics, yes_no: yesNo, examples, rows, excluded } = data;
-  const lines = linesOf(data);
-  const excludedOf = new Map();
-  excluded.example.forEach((example, i) => {
-    if (!excludedOf.has(example)) excludedOf.set(example, []);
-    excludedOf.get(example).push(i);
+// Which entries of a table are about a line; those without a sample are about all samples.
+function byLine(table) {
+  const found = new Map();
+  table.example.forEach((example, i) => {
+    if (!found.has(example)) found.set(example, []);
+    found.get(example).push(i);
   });
+  return (line) => (found.get(line.example) || []).filter((i) => table.sample[i] === null || table.sample[i] === line.sample);
+}
+
+function looked(data) {
+  const { values, arms, yes_no: yesNo, examples, rows, excluded, pairs } = data;
+  const lines = linesOf(data);
   return {
     ...data,
     lines,
-    excludedOf,
+    excludedOf: byLine(excluded),
+    pairsOf: byLine(pairs),
     samples: lines.reduce((most, line) => Math.max(most, line.sample + 1), 1),
     hasTarget: examples.target.some((place) => place),
     value: (place) => place ? asText(values[place]) : "",  // the first is none
     statusOf: (row) => row < 0 ? "not run" : values[rows.status[row]],
     score: (x, metric) => yesNo[metric] && (x === 0 || x === 1) ? (x ? "yes" : "no") : number(x),
     route: (line) => "#" + new URLSearchParams({ example: examples.id[line.example], sample: line.sample }),
-    armed: (arm) => make("span", "arm arm-" + arm % 6, make("code", "", arms[arm])),
+    // The same mark as in the pictures.
+    armed: (arm) => make("span", `arm arm-${arm % 6} shape-${(arm + Math.floor(arm / 6)) % 4}`, make("code", "", arms[arm])),
   };
 }

@@ -2,7 +2,7 @@
 
 function exampleTable(report, place) {
   const AT_ONCE = 50;  // rows on one page
-  const { values, arms, metrics, examples, rows, lines, excludedOf, samples, hasTarget } = report;
+  const { values, arms, metrics, examples, rows, excluded, lines, excludedOf, samples, hasTarget } = report;
   const { value, statusOf, score, route, armed } = report;
 
   const two = arms.length === 2;
@@ -49,8 +49,8 @@ function exampleTable(report, place) {
       answers: ["answers differ between arms", (l) => new Set(l.rows.filter((r) => r >= 0).map((r) => rows.prediction[r])).size > 1],
     } : {}),
     failed: ["without an answer", (l) => l.rows.some((row) => statusOf(row) !== "ok")],
-    unscored: ["without a score", (l) => l.rows.some((row) => row < 0 || rows.scores.length && rows.scores[metric][row] === null)],
-    excluded: ["excluded from the statistics", (l) => excludedOf.has(l.example)],
+    unscored: ["without a score", (l) => l.rows.some((row) => row < 0 || metrics.length && rows.scores[metric][row] === null)
+      || excludedOf(l).some((i) => values[excluded.metric[i]] === metrics[metric])],
   };
 
   // A text that many rows share is searched once.

@@ -2,6 +2,7 @@
 "use strict";
 const GLANCE = 160;   // letters of a text shown in the table
 const DASH = "–";
+const NOISE = 1e-12;  // what is left of 0 after sums in another order
 
 // Whatever is inside is text or an element, never markup.
 const make = (tag, className, ...inside) => {
@@ -20,11 +21,11 @@ const grouped = (x, decimals) => Math.abs(x).toLocaleString("en", { minimumFract
 const number = (x) => {
   if (x === null) return DASH;
   const size = Math.abs(x);
-  const shown = size > 0 && size < 0.001 ? size < 0.0001 ? size.toExponential(1) : String(+size.toPrecision(2))
+  const shown = size > NOISE && size < 0.001 ? size < 0.0001 ? size.toExponential(1) : String(+size.toPrecision(2))
     : Number.isInteger(x) ? grouped(x, 0) : grouped(x, size < 10 ? 3 : size < 100 ? 2 : size < 1000 ? 1 : 0);
-  return (x < 0 ? "−" : "") + shown;
+  return (x < -NOISE ? "−" : "") + shown;
 };
-const signed = (x) => (x > 0 ? "+" : "") + number(x);
+const signed = (x) => (x > NOISE ? "+" : "") + number(x);
 const count = (x) => x === null ? DASH : grouped(x, 0);
 const dollars = (x) => {
   if (x === null) return DASH;
@@ -33,7 +34,11 @@ const dollars = (x) => {
 };
 const seconds = (s) => s === null ? DASH
   : s < 1 ? (s * 1e3).toFixed(s < 0.01 ? 2 : 0) + " ms" : grouped(s, s < 10 ? 2 : s < 100 ? 1 : 0) + " s";
-const asText = (value) => typeof value === "string" ? value : JSON.stringify(value, null, 2);
+const asText = (value) => {
+  if (typeof value === "string") return value;
+  const line = JSON.stringify(value);
+  return line.length > 60 ? JSON.stringify(value, null, 2) : line;
+};
 const glance = (text) => {
   text = text.trim();
   if (text.length <= GLANCE) return text;
