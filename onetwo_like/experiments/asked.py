@@ -39,14 +39,14 @@ class Asked(usage):
         """Goes on with what was noted in before."""
         _noted.reset(token)
 
-    def counted(self, handler: Handler) -> Handler:
+    def counted(self, handler: Handler, backend: str) -> Handler:
         """The handler, whose calls are noted."""
         found = self._handlers.get(handler)
         if found is None:
-            found = self._handlers[handler] = self._noting(handler)
+            found = self._handlers[handler] = self._noting(handler, backend)
         return found
 
-    def _noting(self, handler: Handler) -> Handler:
+    def _noting(self, handler: Handler, backend: str) -> Handler:
         async def answered(request: Request) -> Reply:
             noted = _noted.get()
             place = len(noted)
@@ -73,7 +73,7 @@ class Asked(usage):
                 reply.model_version,
             )
             if self._outer is not None:
-                self._outer.add(reply)
+                self._outer.add(reply, backend)
             return reply
 
         return answered
