@@ -131,7 +131,7 @@ def test_an_option_that_the_api_lacks_is_refused_before_any_call(server, backend
     assert server.requests == []
 
 
-def test_a_seed_gives_other_answers_in_each_of_several_calls():
+def test_a_seed_gives_other_answers_in_each_of_several_calls(backend):
     def answer(path: str, body: dict[str, Any]) -> dict[str, Any]:
         return {"choices": chat_reply(f"{body['seed']}")["choices"] * body["n"]}
 
