@@ -123,6 +123,7 @@ def test_a_stream_that_ends_early_is_an_error_and_no_short_answer(server, scope,
             events.result  # noqa: B018  (raises)
     assert pieces[:2] == ["You", " said"]
     assert type(caught.value) is expected
+    assert caught.value.request_id == "req-1"
 
 
 @pytest.mark.parametrize(
