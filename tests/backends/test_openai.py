@@ -153,8 +153,9 @@ def test_a_seed_gives_other_answers_in_each_of_several_calls():
         return {"choices": chat_reply(f"{body['seed']}")["choices"] * body["n"]}
 
     sent = Recorder(answer)
-    OpenAI("tiny", api_key="none", http_client=sent.client).register()
-    texts = ot.run(llm.generate_texts("Hello", 300, seed=7))
+    with ot.RegistryContext():
+        OpenAI("tiny", api_key="none", http_client=sent.client).register()
+        texts = ot.run(llm.generate_texts("Hello", 300, seed=7))
     assert [body["n"] for body in sent.bodies] == [128, 128, 44]
     assert len(set(texts)) == 3
     assert texts[0] == "7"
