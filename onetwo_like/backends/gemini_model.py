@@ -10,7 +10,6 @@ from onetwo_like.backends.gemini_replies import COUNT, EMBED, GENERATE
 from onetwo_like.backends.gemini_wire import wire_body, wire_embeddings, wire_parts
 from onetwo_like.backends.remote import as_one
 from onetwo_like.core.content import ChunkList, as_messages
-from onetwo_like.core.frozen import thawed
 from onetwo_like.core.request import Reply, Request, SamplePath
 from onetwo_like.errors import InvalidRequestError, MalformedReplyError
 

@@ -131,13 +131,22 @@ def test_an_option_that_the_api_lacks_is_refused_before_any_call(server, backend
     assert server.requests == []
 
 
-def test_a_seed_gives_other_answers_in_each_of_several_calls(backend):
+def test_the_apis_of_one_model_are_apart():
+    shown = [repr(OpenAI("gpt-5", api=api)) for api in ("chat", "responses")]
+    assert shown == [
+        "OpenAI('gpt-5')",
+        "OpenAI('gpt-5', api='responses')",
+    ]  # which are the names in by_backend
+
+
+def test_a_seed_gives_other_answers_in_each_of_several_calls():
     def answer(path: str, body: dict[str, Any]) -> dict[str, Any]:
         return {"choices": chat_reply(f"{body['seed']}")["choices"] * body["n"]}
 
     sent = Recorder(answer)
-    OpenAI("tiny", api_key="none", http_client=sent.client).register()
-    texts = ot.run(llm.generate_texts("Hello", 300, seed=7))
+    with ot.RegistryContext():
+        OpenAI("tiny", api_key="none", http_client=sent.client).register()
+        texts = ot.run(llm.generate_texts("Hello", 300, seed=7))
     assert [body["n"] for body in sent.bodies] == [128, 128, 44]
     assert len(set(texts)) == 3
     assert texts[0] == "7"

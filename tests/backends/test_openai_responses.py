@@ -160,6 +160,7 @@ def test_a_tool_loop_returns_reasoning_and_calls_as_they_came():
     assert ot.run(llm.run_tools("How is it?", [weather], tool_choice="weather")) == "Sunny."
     first, second = sent.bodies
     assert first["include"] == ["reasoning.encrypted_content"]
+    assert first["tools"][0]["strict"] is False  # strict tools must have no defaults
     assert (first["tools"][0]["name"], first["tool_choice"]) == (
         "weather",
         {"type": "function", "name": "weather"},

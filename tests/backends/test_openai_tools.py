@@ -197,6 +197,50 @@ def test_an_image_from_a_tool_is_an_error_that_names_it():
     assert len(sent.requests) == 1
 
 
+def test_a_model_without_tools_refuses_them_before_any_call():
+    class Plain(OpenAI):
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            super().__init__(*args, **settings)
+            self.honours -= {"tools", "tool_choice"}
+
+    sent = Recorder(chat_reply())
+    Plain("tiny", http_client=sent.client, api_key="none").register()
+    for options in ({"tools": [weather]}, {"tool_choice": "auto"}):
+        with pytest.raises(UnsupportedOptionError):
+            ot.run(llm.chat("Go", **options))
+    assert sent.requests == []
+
+
+def test_what_a_conversation_holds_beside_text_is_sent_as_the_api_has_it():
+    sent = registered(chat_reply())
+    asks = ot.ToolCall("weather", {"city": "Nice"}, "a")
+    conversation = [
+        ot.Message("user", "Go"),
+        ot.Message("model", ot.ChunkList([ot.Reasoning("hm"), asks])),
+        ot.Message("user", ot.ChunkList([ot.ToolResult("weather", "sunny", "a"), "And then?"])),
+        ot.Message("model", ot.ChunkList([ot.Reasoning("hm"), "Rain."])),
+        ot.Message("user", "Sure?"),
+    ]
+    ot.run(llm.chat(conversation))
+    assert sent.bodies[0]["messages"][1:4] == [
+        {"role": "assistant", "content": None, "tool_calls": [wire_call("weather", '{"city": "Nice"}', "a")]},
+        {"role": "tool", "tool_call_id": "a", "content": "sunny"},
+        {"role": "user", "content": "And then?"},
+    ]
+    assert sent.bodies[0]["messages"][4] == {"role": "assistant", "content": "Rain."}
+
+
+def test_only_the_first_of_several_streamed_answers_is_read():
+    events = [
+        {"choices": [{"index": index, "delta": {"content": text}, "finish_reason": "stop"}]}
+        for index, text in enumerate(["one", "two"])
+    ]
+    registered(event_stream(*events))
+    with ot.stream(llm.generate_text("Go"), only=ot.TextDelta) as seen:
+        assert [event.text for event in seen] == ["one"]
+    assert seen.result == "one"
+
+
 # Reasoning
 
 

@@ -142,6 +142,19 @@ def test_an_async_generator_is_a_tool_whose_last_value_counts():
     assert chunk.content.content == "3"
 
 
+def test_a_tool_may_change_what_it_was_given():
+    def sort(cities: list[str]) -> list[str]:
+        cities.sort()
+        return cities
+
+    asked = asks(call("sort", cities=["Nice", "Lima"]))
+    backend = answered(asked, "done")
+    ot.run(llm.run_tools("Go", [ot.Tool("sort", "", {"type": "object"}, sort)]))
+    _, said, told = backend.requests[1].arguments["messages"]
+    assert said.content == asked
+    assert told.content[0].content.content == '["Lima","Nice"]'
+
+
 def test_an_argument_may_have_any_name():
     def show(**arguments: int) -> list[str]:
         return sorted(arguments)

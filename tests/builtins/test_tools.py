@@ -11,7 +11,7 @@ from typing import Annotated, Literal, TypedDict
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 
-from onetwo_like.builtins.tools import Tool, call_tool, tool_schema
+from onetwo_like.builtins.tools import Tool, as_tools, call_tool, tool_schema
 from onetwo_like.core.function import make_executable
 from onetwo_like.core.run import run
 from onetwo_like.errors import ParseError, UsageError
@@ -168,6 +168,19 @@ def test_a_default_set_is_told_in_one_order():
         "green",
         "red",
     ]
+
+
+def test_what_a_tool_is_to_a_model_is_what_it_is():
+    def double(x: int) -> int:
+        return x + x
+
+    assert as_tools([double]) == as_tools([double])
+    assert hash(as_tools([double])) == hash(as_tools([double]))
+    assert as_tools([double]) != as_tools([now])
+
+
+def now() -> str:
+    return "noon"
 
 
 def test_a_class_that_is_strict_takes_what_json_can_say():

@@ -6,7 +6,6 @@ import threading
 import pytest
 
 from onetwo_like import ot
-from onetwo_like.backends import OpenAI
 from onetwo_like.builtins import llm
 from onetwo_like.testing import Scripted
 
@@ -75,14 +74,6 @@ def test_each_backend_has_its_own_sums(tmp_path):
     assert theirs.recorded.latency_s == 2.0
     assert u.recorded.latency_s >= 2.0
     assert numbers(outer.by_backend["Scripted(b)"].paid) == (1, 1, 2, 0, 1.0)
-
-
-def test_the_apis_of_one_model_are_apart():
-    shown = [repr(OpenAI("gpt-5", api=api)) for api in ("chat", "responses")]
-    assert shown == [
-        "OpenAI('gpt-5')",
-        "OpenAI('gpt-5', api='responses')",
-    ]  # which are the names in by_backend
 
 
 def test_what_is_derived_is_counted_once():

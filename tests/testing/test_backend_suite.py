@@ -1,5 +1,6 @@
 """Do the backends of the package keep the contract, and does the suite notice one that does not?"""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from onetwo_like.backends import (
     RoundRobin,
     Scripted,
 )
-from onetwo_like.errors import OverloadedError
+from onetwo_like.errors import OverloadedError, UnsupportedOptionError
 from onetwo_like.testing import BackendSuite
 from tests.servers.anthropic_loopback import AnthropicServer
 from tests.servers.gemini_loopback import GeminiServer
@@ -145,6 +146,14 @@ class Broken(Backend):
         usage = ot.Usage(1, -1) if self.wrong == "usage" else None
         return ot.Reply("Paris", usage=usage)
 
+    async def chat(self, messages, *, tools=None, seed=None):
+        if self.wrong == "task":
+            self.left = asyncio.ensure_future(asyncio.sleep(100.0))
+            await asyncio.sleep(0)
+        if self.wrong == "refusing" and seed is not None:
+            raise UnsupportedOptionError("seed")
+        return "Paris" if tools is None or self.wrong == "tools" else ot.ChunkList("Paris")
+
     async def embed(self, texts):
         vectors = [[float(len(text)), float(ord(text[0]))] for text in texts]
         return vectors[::-1][1:] if self.wrong == "vectors" else vectors
@@ -160,6 +169,9 @@ class Broken(Backend):
         ("type", "test_every_built_in_that_it_serves_answers_in_its_type"),
         ("usage", "test_every_built_in_that_it_serves_answers_in_its_type"),
         ("vectors", "test_every_built_in_that_it_serves_answers_in_its_type"),
+        ("refusing", "test_every_option_that_it_does_not_refuse_is_taken"),
+        ("tools", "test_every_option_that_it_does_not_refuse_is_taken"),
+        ("task", "test_a_call_that_is_given_up_leaves_nothing_behind"),
         ("option", "test_every_option_that_it_does_not_refuse_is_taken"),
     ],
 )
