@@ -11,8 +11,10 @@
     │   ├── TemplateError                (ValueError)    a prompt template is malformed
     │   ├── FlowError                    (ValueError)    a flow's steps or inputs do not fit together
     │   ├── WorkflowError                (ValueError)    a workflow's steps do not fit together
+    │   ├── DatasetError                 (ValueError)    examples cannot be read, or do not fit together
     │   └── NetworkRefusedError          (RuntimeError)  under `testing.only_loopback`, something went out
     ├── ParseError                       (ValueError)    a reply is not what was asked for
+    ├── MetricError                      (ValueError)    a metric gave no number for one example
     ├── DeadlineError                    (TimeoutError)  a bound set by the program has passed
     ├── RunCancelled                     (RuntimeError)  a run was cancelled from outside
     ├── WorkflowStalled              (RuntimeError)  a workflow has nothing left to do, and has not stopped
@@ -96,6 +98,10 @@ class WorkflowError(ProgramError, ValueError):
     """The steps of a workflow do not fit together, or one sent what its annotation does not announce."""
 
 
+class DatasetError(ProgramError, ValueError):
+    """Examples cannot be read, or some of them lack a field or occur twice; the message names the rows."""
+
+
 class NetworkRefusedError(ProgramError, RuntimeError):
     """Where only loopback is allowed, something tried to reach another address."""
 
@@ -106,6 +112,10 @@ class ParseError(OneTwoError, ValueError):
     def __init__(self, message: str, reply: object = None) -> None:
         super().__init__(message)
         self.reply = reply
+
+
+class MetricError(OneTwoError, ValueError):
+    """A metric failed on one example, or returned what is no number."""
 
 
 class DeadlineError(OneTwoError, TimeoutError):

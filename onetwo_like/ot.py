@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from onetwo_like.builtins.tools import Tool
     from onetwo_like.core.plan import Plan
     from onetwo_like.core.usage import usage
+    from onetwo_like.experiments.arms import grid
+    from onetwo_like.experiments.compare import compare, comparison, evaluate, evaluation
+    from onetwo_like.experiments.result import Comparison, Evaluation
     from onetwo_like.flows.each import each
     from onetwo_like.flows.flow import Flow
     from onetwo_like.flows.history import History
@@ -55,6 +58,13 @@ _LATE = {
     "Tool": "onetwo_like.builtins.tools",
     "Plan": "onetwo_like.core.plan",
     "usage": "onetwo_like.core.usage",
+    "Comparison": "onetwo_like.experiments.result",
+    "Evaluation": "onetwo_like.experiments.result",
+    "compare": "onetwo_like.experiments.compare",
+    "comparison": "onetwo_like.experiments.compare",
+    "evaluate": "onetwo_like.experiments.compare",
+    "evaluation": "onetwo_like.experiments.compare",
+    "grid": "onetwo_like.experiments.arms",
     "First": "onetwo_like.flows.step",
     "Stop": "onetwo_like.flows.step",
     "Workflow": "onetwo_like.flows.workflow",
@@ -79,7 +89,9 @@ __all__ = [
     "CallStarted",
     "Chunk",
     "ChunkList",
+    "Comparison",
     "Dropped",
+    "Evaluation",
     "Event",
     "Executable",
     "First",
@@ -114,9 +126,14 @@ __all__ = [
     "__version__",
     "attempt",
     "caching",
+    "compare",
+    "comparison",
     "copy_registry",
     "each",
     "emit",
+    "evaluate",
+    "evaluation",
+    "grid",
     "make_composable",
     "make_executable",
     "parallel",

@@ -17,7 +17,7 @@ from absl import app, flags, logging
 from absl.flags import argparse_flags
 
 from onetwo_like import __version__
-from onetwo_like.cli import cache, demo, draw, run
+from onetwo_like.cli import cache, compare, demo, draw, replay, report, run
 from onetwo_like.errors import OneTwoError
 
 _WRONG_INPUT = 2
@@ -46,7 +46,7 @@ def parser() -> Parser:
     )
     made.add_argument("--version", action="version", version=f"onetwo-like {__version__}")
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command_name")
-    for module in (demo, run, draw, cache):
+    for module in (demo, run, compare, replay, report, draw, cache):
         module.add_to(commands)
     return made
 

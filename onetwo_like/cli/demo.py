@@ -1,7 +1,7 @@
 """What does the main job look like? Two backends, one program, every answer replayed.
 
 `onetwo-like demo` asks both backends two questions about each country, the second about the first one's
-answer, and counts what is right. Then it does all of it again from what was recorded.
+answer, and counts what is right. Then it does all of it again from what was recorded, and writes a report.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from onetwo_like import ot
 from onetwo_like.backends.corpus import PHRASINGS, Country, countries
 from onetwo_like.builtins import llm
-from onetwo_like.cli.options import Choice, add_backend, check_base_url, chosen
+from onetwo_like.cli.options import Choice, add_backend, check_base_url, check_folder, chosen
 from onetwo_like.cli.plan import Part, agreed, recorded
 from onetwo_like.cli.progress import counting
-from onetwo_like.errors import ContentRefusedError, UsageError
+from onetwo_like.errors import ContentRefusedError, MissingExtraError, UsageError
 
 DEFAULT_BACKENDS = ("ngram:2", "ngram:5")
 DEFAULT_CACHE = "onetwo-demo.cache"
+DEFAULT_REPORT = "onetwo-demo.html"
 _CALLS_PER_COUNTRY = 2
 
 # For models that follow instructions; an n-gram does not look back so far.
@@ -50,7 +51,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "demo",
         help="compare two backends on one program, and replay the comparison",
         description="Asks two backends for the capital of every country, and for the currency of the city that\n"
-        "they named; counts what is right; then does it again from the replies that were recorded.\n"
+        "they named; counts what is right; does it again from the replies that were recorded; writes a report.\n"
         "Needs no key: the backends are embedded n-gram models of order 2 and 5, unless you name others.",
         epilog="example:\n"
         "  onetwo-like demo --limit 20\n"
@@ -68,6 +69,12 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         default=DEFAULT_CACHE,
         help="the folder of the recorded replies (default: %(default)s); the same command replays them",
     )
+    parser.add_argument(
+        "--report",
+        metavar="PATH",
+        default=DEFAULT_REPORT,
+        help="the page with the paired comparison of both (default: %(default)s)",
+    )
     parser.add_argument("--limit", metavar="N", type=int, help="only the first N countries")
     parser.add_argument("--yes", action="store_true", help="make the calls without asking")
     parser.set_defaults(command=_demo)
@@ -76,6 +83,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def _demo(arguments: argparse.Namespace) -> int:
     choices = _choices(arguments.backend or [], arguments.base_url)
     asked = _limited(countries(), arguments.limit)
+    check_folder("--report", arguments.report)
     if not agreed(_plan(choices, asked, arguments.cache), yes=arguments.yes):
         return 0
     with ot.Cache(arguments.cache) as cache:
@@ -87,10 +95,12 @@ def _demo(arguments: argparse.Namespace) -> int:
         print("Replayed calls were recorded before, or are identical to one that was made.")
         _show_a_difference(first, asked)
         # In this mode no backend can be called, so nothing is spent even if something is wrong here.
-        again = _compared(choices, asked, cache.scope("replay"))
+        replayed = cache.scope("replay")
+        again = _compared(choices, asked, replayed)
         print(f"\nThe same again, from what was recorded\n\n{_table(again, asked)}")
-    said, code = conclusion(first, again)
-    print(f"\n{said}")
+        said, code = conclusion(first, again)
+        print(f"\n{said}")
+        print(_reported(choices, asked, replayed, arguments.report))
     return code
 
 
@@ -157,6 +167,46 @@ def _of_all(asked: Sequence[Country], advance: Callable[[], object]) -> ot.Execu
 async def _timed(program: ot.Executable[list[tuple[str, str]]]) -> tuple[list[tuple[str, str]], float]:
     began = time.perf_counter()
     return await program, time.perf_counter() - began
+
+
+# The report
+
+
+def _reported(choices: Sequence[Choice], asked: Sequence[Country], cache: ot.Cache, path: str) -> str:
+    """Writes the report, from the same replies; what is to be said of it."""
+    names = [choice.written for choice in choices]
+    if len(set(names)) < len(names):
+        return "There is no report: it compares two backends, and both are the same."
+    examples = [
+        {"id": each.name, "country": each.country, "capital": each.capital, "currency": each.currency}
+        for each in asked
+    ]
+    try:
+        result = ot.compare(
+            {choice.written: choice.registry() for choice in choices},
+            capital_and_currency,
+            examples,
+            {"both right": _both, "capital": _first, "currency": _second},
+            input="country",
+            target=["capital", "currency"],
+            cache=cache,
+        )
+    except MissingExtraError as error:
+        return f"There is no report: {error}"
+    result.report(path)
+    return f"The report, with paired differences and every answer: {path}"
+
+
+def _first(target: dict[str, str], prediction: tuple[str, str]) -> bool:
+    return is_right(prediction[0], target["capital"])
+
+
+def _second(target: dict[str, str], prediction: tuple[str, str]) -> bool:
+    return is_right(prediction[1], target["currency"])
+
+
+def _both(target: dict[str, str], prediction: tuple[str, str]) -> bool:
+    return _first(target, prediction) and _second(target, prediction)
 
 
 def conclusion(first: Sequence[Row], again: Sequence[Row]) -> tuple[str, int]:

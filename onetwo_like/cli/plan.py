@@ -38,6 +38,13 @@ def agreed(parts: Sequence[Part], *, yes: bool) -> bool:
         print(
             f"  {part.choice.written}: {part.calls - part.recorded} calls to make, {part.recorded} recorded"
         )
+    return confirmed(to_make, yes=False)
+
+
+def confirmed(to_make: int, *, yes: bool) -> bool:
+    """Whether whoever sits at the terminal wants so many calls made; without a terminal, nobody does."""
+    if yes or to_make == 0:
+        return True
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         print("Nothing was called. With --yes, these calls are made.")
         return False

@@ -84,14 +84,15 @@ def found(program: str) -> object:
     path, colon, name = program.rpartition(":")
     if not colon or not path.endswith(".py") or not name:
         raise UsageError(f"{program}: give a file and a name in it, as in cities.py:mayor")
-    module = _imported(Path(path))
+    module = imported(Path(path))
     if not hasattr(module, name):
         there = ", ".join(n for n, v in vars(module).items() if _can_run(v)) or "nothing that could be run"
         raise UsageError(f"{path} has no {name!r}; it has {there}")
     return getattr(module, name)
 
 
-def _imported(path: Path) -> ModuleType:
+def imported(path: Path) -> ModuleType:
+    """A file of the user's as a module; a UsageError says what keeps it from being one, in one line."""
     if not path.is_file():
         raise UsageError(f"there is no file {path}")
     name = path.stem

@@ -27,6 +27,7 @@ class Bar:
         self.done = self.started = self.ended = self.replayed = self.failed = self.tokens = 0
         self.total: int | None = None
         self.batched = False
+        self._parts: dict[str, Progress] = {}  # of several batches at once, such as the arms of a comparison
         self.cost: float | None = None
         self.next_s = patience_s
         self._shown: _Shown | None = None
@@ -54,13 +55,18 @@ class Bar:
                     self.cost = (self.cost or 0.0) + usage.cost
         elif isinstance(event, Progress):
             self.batched = True
-            self.done, self.total = event.done, event.total
+            self._parts[event.span] = event
+            totals = [part.total for part in self._parts.values()]
+            self.done = sum([part.done for part in self._parts.values()])
+            self.total = None if None in totals else sum([total or 0 for total in totals])
 
     def notes(self) -> dict[str, str]:
         """What stands behind the bar: calls under way, replayed and failed, tokens, and what was paid."""
         notes = {"running": str(self.started - self.ended)}
         notes |= {"calls": str(self.ended)} if self.batched else {}
         notes |= {"replayed": str(self.replayed)} if self.replayed else {}
+        if len(self._parts) > 1:
+            notes |= {path: f"{part.done}/{part.total}" for path, part in self._parts.items()}
         notes |= {"failed": str(self.failed)} if self.failed else {}
         notes |= {"tokens": str(self.tokens)} if self.tokens else {}
         notes |= {"cost": dollars(self.cost)} if self.cost is not None else {}

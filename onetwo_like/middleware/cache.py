@@ -114,6 +114,10 @@ class Cache:
             raise KeyError(key)
         return Entry(key, Recorded.unpacked(key, raw))
 
+    def raw(self, key: str) -> bytes | None:
+        """The entry as its store keeps it, of this cache or of those it reads from; None if there is none."""
+        return self._sources.get(key)
+
     @property
     def store(self) -> Store:
         """Where the bytes are."""

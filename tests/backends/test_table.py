@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from onetwo_like import ot
-from onetwo_like.backends import Backend, OpenAI, openai_compatible
+from onetwo_like.backends import Anthropic, Backend, OpenAI, openai_compatible
 from onetwo_like.backends.table import BACKENDS, honoured, how, page
 from onetwo_like.core.operation import Operation, operations
 from onetwo_like.errors import NotBoundError, UnsupportedOptionError
@@ -80,6 +80,18 @@ def openai(**settings: Any) -> Callable[[], tuple[Backend, Recorder]]:
     return make
 
 
+def anthropic_answer(path: str, body: dict[str, Any]) -> Any:
+    """What Anthropic answers."""
+    if path.endswith("/count_tokens"):
+        return {"input_tokens": 3}
+    return {"content": [{"type": "text", "text": _text(body)}], "stop_reason": "end_turn"}
+
+
+def anthropic() -> tuple[Backend, Recorder]:
+    recorder = Recorder(anthropic_answer)
+    return Anthropic("m", api_key="none", retries=0, http_client=recorder.client), recorder
+
+
 # The rows whose backends ask somebody; the others have no wire to look at.
 WIRED = {
     "OpenAI": openai(base_url=OWN),
@@ -87,6 +99,7 @@ WIRED = {
     "OpenAI(base_url=)": openai(base_url=LOCAL),
     'OpenAI(base_url=, api="completions")': openai(base_url=LOCAL, api="completions"),
     "OpenAI.compatible": openai(compatible=True),
+    "Anthropic": anthropic,
 }
 
 

@@ -14,17 +14,18 @@ from typing import Any, TypedDict
 
 
 class Figure(TypedDict):
-    """One measured figure; `bound` is the most it may be, or None where it is only of interest."""
+    """One measured figure; `bound` is the most it may be, `least` the least, None where there is no such bound."""
 
     name: str
     value: float
     bound: float | None
     unit: str
+    least: float | None
 
 
-def figure(name: str, value: float, bound: float | None, unit: str) -> Figure:
+def figure(name: str, value: float, bound: float | None, unit: str, *, least: float | None = None) -> Figure:
     """A figure, rounded for people."""
-    return Figure(name=name, value=round(value, 3), bound=bound, unit=unit)
+    return Figure(name=name, value=round(value, 3), bound=bound, unit=unit, least=least)
 
 
 def cpu_s(work: Callable[[], Any]) -> float:

@@ -12,13 +12,14 @@ import pytest
 from onetwo_like.backends.corpus import countries
 from onetwo_like.cli.demo import Row, conclusion, is_right
 from tests.cli.conftest import environment
+from tests.servers.gemini_loopback import GeminiServer
 from tests.servers.loopback import LoopbackServer
 
 
 def rows(out: str) -> list[list[str]]:
     """The cells of the lines of both tables that are about a backend."""
     lines = [re.split(r" {2,}", line) for line in out.splitlines()]
-    return [line for line in lines if line[0].startswith(("ngram:", "openai:"))]
+    return [line for line in lines if line[0].startswith(("ngram:", "openai:", "gemini:"))]
 
 
 def known(prompt: str) -> str:
@@ -42,7 +43,10 @@ def test_it_compares_two_models_and_then_replays_all_of_it(process):
     assert (first_small[4:6], first_large[4:6]) == (["6", "4"], ["10", "0"])
     assert (again_small[4:6], again_large[4:6]) == (["0", "10"], ["0", "10"])
     assert "ngram:5 says 'Kabul' and 'afghani'." in done.out
-    assert done.out.endswith("\n0 calls made, 20 replayed; results identical.\n")
+    assert done.out.endswith(
+        "\n0 calls made, 20 replayed; results identical.\n"
+        "The report, with paired differences and every answer: onetwo-demo.html\n"
+    )
 
 
 def test_the_same_command_again_replays_from_the_start(cli):
@@ -62,8 +66,25 @@ def test_it_asks_about_every_country_unless_limited(cli):
 
 
 def test_replies_are_recorded_where_one_says(cli, tmp_path):
-    cli("demo", "--limit", "1", "--cache", "elsewhere")
-    assert os.listdir(tmp_path) == ["elsewhere"]
+    cli("demo", "--limit", "1", "--cache", "elsewhere", "--report", "page.html")
+    assert sorted(os.listdir(tmp_path)) == ["elsewhere", "page.html"]
+
+
+def test_the_report_is_that_of_the_same_replies(cli, tmp_path):
+    done = cli("demo", "--limit", "10")
+    assert (done.code, done.err) == (0, "")
+    page = (tmp_path / "onetwo-demo.html").read_text(encoding="utf-8")
+    for said in ("ngram:5 is better than ngram:2 in both right by 1", "<code>ngram:2</code>", "10 examples"):
+        assert said in page
+    cli("demo", "--limit", "10")
+    assert (tmp_path / "onetwo-demo.html").read_text(encoding="utf-8").count("paid") == page.count("paid")
+
+
+def test_the_same_backend_twice_has_no_report(cli, tmp_path):
+    done = cli("demo", "--limit", "1", "--backend", "ngram:3", "--backend", "ngram:3")
+    assert done.code == 0
+    assert "There is no report" in done.out
+    assert not (tmp_path / "onetwo-demo.html").exists()
 
 
 def test_other_results_the_second_time_are_an_error():
@@ -80,14 +101,19 @@ def test_a_call_the_second_time_is_an_error():
 # A model behind a network
 
 
-def test_a_real_model_takes_the_place_of_the_first(cli, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "a-key-of-tests")
-    with LoopbackServer(known) as server:
-        done = cli("demo", "--limit", "3", "--backend", "openai:test", "--base_url", server.base_url, "--yes")
+@pytest.mark.parametrize(
+    ("provider", "variable", "serving"),
+    [("openai", "OPENAI_API_KEY", LoopbackServer), ("gemini", "GEMINI_API_KEY", GeminiServer)],
+)
+def test_a_real_model_takes_the_place_of_the_first(cli, monkeypatch, provider, variable, serving):
+    monkeypatch.setenv(variable, "a-key-of-tests")
+    model = f"{provider}:test"
+    with serving(known) as server:
+        done = cli("demo", "--limit", "3", "--backend", model, "--base_url", server.base_url, "--yes")
         asked = len(server.requests)
     assert (done.code, done.err) == (0, "")
     assert [row[:6] for row in rows(done.out)[:2]] == [
-        ["openai:test", "100.0 %", "100.0 %", "100.0 %", "6", "0"],
+        [model, "100.0 %", "100.0 %", "100.0 %", "6", "0"],
         ["ngram:5", "100.0 %", "100.0 %", "100.0 %", "6", "0"],
     ]
     assert asked == 6
@@ -188,6 +214,7 @@ def test_a_missing_key_is_a_one_line_error(cli):
         (("--backend", "ngram:0"), "--backend ngram:0: The order of an n-gram model"),
         (("--backend", "ngram:five"), "the order is a whole number, as in ngram:5"),
         (("--backend", "openai"), "which model? As in openai:gpt-4o-mini"),
+        (("--backend", "gemini:"), "which model? As in gemini:gemini-2.5-flash"),
         (("--backend", "openai:x", "--base_url", "nowhere"), "not 'nowhere'"),
         (("--base_url", "http://127.0.0.1:1/v1"), "no backend here is behind a network"),
         (
@@ -199,6 +226,7 @@ def test_a_missing_key_is_a_one_line_error(cli):
             "--backend can be given twice",
         ),
         (("--cache", __file__), "is a file; a cache is a folder"),
+        (("--report", "no/such/page.html"), "--report no/such/page.html: there is no folder no/such"),
     ],
 )
 def test_bad_input_is_a_one_line_error(refused, words, said):

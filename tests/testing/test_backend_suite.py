@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from onetwo_like import ot
-from onetwo_like.backends import Backend, Batched, Fallback, NGram, OpenAI, RoundRobin, Scripted
+from onetwo_like.backends import Anthropic, Backend, Batched, Fallback, NGram, OpenAI, RoundRobin, Scripted
 from onetwo_like.errors import OverloadedError, UnsupportedOptionError
 from onetwo_like.testing import BackendSuite
-from tests.servers.loopback import LoopbackServer, status
+from tests.servers.anthropic_loopback import AnthropicServer
+from tests.servers.http_server import HttpServer, status
+from tests.servers.loopback import LoopbackServer
 
 KEY = "sk-planted-0123456789"
 
@@ -41,11 +43,12 @@ class _OnLoopback(BackendSuite):
     """A backend that asks a server of the tests."""
 
     secret = KEY
-    server: LoopbackServer
+    server: HttpServer
+    kind: type[HttpServer] = LoopbackServer
 
     @pytest.fixture(autouse=True)
     def _server(self) -> Iterator[None]:
-        with LoopbackServer() as self.server:
+        with self.kind() as self.server:
             yield
 
     def make(self, **settings: Any) -> Backend:
@@ -72,6 +75,13 @@ class TestOpenAICompatible(_OnLoopback):
     def bound(self, backend=None):
         served = super().bound(backend)  # the toy server shows no tokens
         return ot.Registry({n: b for n, b in served.bindings.items() if "token" not in n})
+
+
+class TestAnthropic(_OnLoopback):
+    kind = AnthropicServer
+
+    def make(self, **settings):
+        return Anthropic("tiny", base_url=self.server.base_url, api_key=KEY, retries=0, **settings)
 
 
 class TestFallback(_OnLoopback):

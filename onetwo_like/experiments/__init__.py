@@ -1,0 +1,1 @@
+"""Which of several programs or models is better, by how much, and can someone else check it?"""

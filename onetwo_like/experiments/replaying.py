@@ -1,0 +1,187 @@
+"""How does a saved result prove itself: is it the same when its file runs again, with nothing but its bundle?"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import sys
+import types
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from onetwo_like.errors import OneTwoError
+from onetwo_like.middleware.cache import Cache
+
+if TYPE_CHECKING:
+    from onetwo_like.experiments.experiment import Experiment
+    from onetwo_like.experiments.result import Result
+    from onetwo_like.experiments.rows import Row
+    from onetwo_like.experiments.saving import Saved
+
+DEFINITIONS = ("arms", "examples", "metrics")
+
+
+@dataclass
+class Replay:
+    """What experiments are answered from while a saved one runs again: its bundle, and its failures.
+
+    `made` are the results that came of it.
+    """
+
+    saved: Result
+    cache: Cache
+    data: Path | None
+    made: list[Result] = field(default_factory=list)
+
+    def is_about(self, experiment: Experiment) -> bool:
+        """Whether this is the experiment that was saved."""
+        metrics = tuple([metric.name for metric in experiment.metrics])
+        names = [arm.name for arm in experiment.arms]
+        of = (names, metrics, experiment.dataset.hash, experiment.samples, experiment.seed)
+        return of == _identity(self.saved)
+
+    def same(self) -> Result | None:
+        """The result that came of the experiment that was saved."""
+        wanted = _identity(self.saved)
+        return next((made for made in self.made if _identity(made) == wanted), None)
+
+    def rows_for(self, experiment: Experiment) -> Mapping[tuple[str, str, int], Row] | None:
+        """The rows as saved, of which those that failed or were not run are taken as they are."""
+        if not self.is_about(experiment):
+            return None
+        return {(row.arm, row.example, row.sample): row for row in self.saved.rows}
+
+    def stopped_for(self, experiment: Experiment) -> str | None:
+        """What ended it early."""
+        return self.saved.stopped if self.is_about(experiment) else None
+
+
+# Of the process: the file may compare in a thread of its own, which would see no context variable.
+_now: list[Replay] = []
+
+
+def replaying() -> Replay | None:
+    """The saved result that is running again here, if any."""
+    return _now[-1] if _now else None
+
+
+def examples_of(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """Where the examples are: while a saved result runs again, in its own copy of the file."""
+    replay = replaying()
+    if replay is not None and replay.data is not None and replay.data.name == Path(path).name:
+        return replay.data
+    return path
+
+
+@dataclass(frozen=True)
+class Rerun:
+    """What came of it: the result, and in words how it was got."""
+
+    result: Result
+    how: str
+
+
+def rerun(saved: Saved) -> Rerun:
+    """Runs the file of a saved result again from its bundle; else computes the result anew from its rows.
+
+    Raises what the file raises, unless that is for want of a module or a file that was not saved with it.
+    """
+    why = "no file defines it"
+    if saved.program is not None:
+        why = f"calls of {', '.join(saved.uncached)} are in no cache" if saved.uncached else ""
+    if saved.program is not None and not why:
+        try:
+            made = _run_again(saved, saved.program)
+        except (ImportError, FileNotFoundError) as error:
+            if isinstance(error, OneTwoError):
+                raise
+            why = f"{saved.program.name} does not run here: {type(error).__name__}: {error}"
+        else:
+            if made is not None:
+                return Rerun(made, f"{saved.program.name} ran again, answered from the bundle")
+            why = f"{saved.program.name} neither makes nor defines this comparison"
+    return Rerun(saved.result.computed_anew(), f"recomputed from the rows ({why})")
+
+
+def _run_again(saved: Saved, program: Path) -> Result | None:
+    with Cache(saved.bundle, mode="replay") as cache:
+        replay = Replay(saved.result, cache, saved.data)
+        _now.append(replay)
+        try:
+            with _as_main(program) as module:
+                if replay.same() is None and all(hasattr(module, name) for name in DEFINITIONS):
+                    _compare_again(saved.result, module)
+        finally:
+            _now.pop()
+    return replay.same()
+
+
+def _identity(result: Result) -> tuple[Any, ...]:
+    """What tells one experiment of a file from another."""
+    about = result.about
+    return [arm.name for arm in result.arms], about.metrics, about.dataset["hash"], about.samples, about.seed
+
+
+def _compare_again(saved: Result, module: types.ModuleType) -> None:
+    """The comparison of a file that only defines one, as the command line made it."""
+    from onetwo_like.core.run import run
+    from onetwo_like.experiments.defined import comparison_in
+
+    about = saved.about
+    e = comparison_in(
+        vars(module),
+        arms=[arm.name for arm in saved.arms],
+        limit=about.dataset["size"],
+        samples=about.samples,
+        seed=about.seed,
+    )
+    run(e.executable())
+
+
+@contextlib.contextmanager
+def _as_main(program: Path) -> Iterator[types.ModuleType]:
+    """The file, executed as a script is, with what it prints left out."""
+    module = types.ModuleType("__main__")
+    module.__file__ = str(program)
+    before = sys.modules["__main__"], sys.argv, list(sys.path)
+    sys.modules["__main__"] = module
+    sys.argv = [str(program)]
+    sys.path.insert(0, str(program.parent))
+    try:
+        code = compile(program.read_bytes(), str(program), "exec", dont_inherit=True)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+            exec(code, vars(module))
+        yield module
+    finally:
+        sys.modules["__main__"], sys.argv, sys.path[:] = before
+
+
+def difference(saved: Result, again: Result, saved_table: str) -> list[str]:
+    """The lines that tell where another run parts from the saved one; [] if it does nowhere."""
+    import difflib
+
+    table = str(again)
+    if table != saved_table:
+        lines = difflib.unified_diff(
+            saved_table.splitlines(), table.splitlines(), "saved", "again", lineterm="", n=1
+        )
+        return list(lines)
+    for a, b in zip(saved.rows, again.rows, strict=True):
+        for name in (
+            "prediction",
+            "status",
+            "error",
+            "scores",
+            "input_tokens",
+            "output_tokens",
+            "cost",
+            "latency_s",
+        ):
+            x, y = a.to_dict()[name], b.to_dict()[name]
+            if x != y:
+                where = f"{a.arm}, example {a.example}, sample {a.sample}: {name}"
+                return [f"--- saved: {where}", f"+++ again: {where}", f"-{x!r:.500}", f"+{y!r:.500}"]
+    return []
