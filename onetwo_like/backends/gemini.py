@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from onetwo_like.backends.chat_model import SAMPLING, thawed
+from onetwo_like.backends.chat_model import SAMPLING
 from onetwo_like.backends.gemini_errors import request_id_in
 from onetwo_like.backends.gemini_model import OWN_ENDPOINT, GeminiModel
 from onetwo_like.backends.gemini_replies import Api
 from onetwo_like.backends.gemini_schema import json_schema
 from onetwo_like.backends.gemini_sdk import asked, translated, warm_up
 from onetwo_like.backends.secrets import Secret
+from onetwo_like.core.frozen import thawed
 from onetwo_like.core.registry import Caching
 from onetwo_like.core.request import Reply, Request
 from onetwo_like.errors import BackendError, UsageError
@@ -97,6 +98,11 @@ class Gemini(GeminiModel):
     def _declared(self, tool: Tool) -> dict[str, Any]:
         schema = json_schema(thawed(tool.parameters))
         return {"name": tool.name, "description": tool.description, "parametersJsonSchema": schema}
+
+    def _embedding_body(self, texts: list[str], extra: dict[str, Any] | None) -> dict[str, Any]:
+        if self._vertexai:  # has three ways to embed, of which the SDK takes the model's
+            return {"texts": texts, "extra": thawed(extra or {})}
+        return super()._embedding_body(texts, extra)
 
     async def _ask(self, connection: _Connection, request: Request) -> Reply:
         api, (body, stream) = request.op, request.values

@@ -12,14 +12,15 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from onetwo_like.backends.chat_model import SAMPLING, Form, thawed
+from onetwo_like.backends.chat_model import SAMPLING, Form
 from onetwo_like.backends.failures import excerpt
 from onetwo_like.backends.gemini_errors import broken_connection, refusal
 from onetwo_like.backends.gemini_model import OWN_ENDPOINT, GeminiModel
 from onetwo_like.backends.gemini_replies import COUNT, EMBED, GENERATE, Api, gather_answer
 from onetwo_like.backends.gemini_schema import openapi_schema
-from onetwo_like.backends.gemini_wire import as_json
+from onetwo_like.backends.gemini_wire import as_json, model_path
 from onetwo_like.backends.secrets import Secret
+from onetwo_like.core.frozen import thawed
 from onetwo_like.core.registry import Caching
 from onetwo_like.core.request import Reply, Request
 from onetwo_like.errors import (
@@ -104,14 +105,13 @@ class GeminiLegacy(GeminiModel):
     async def _ask(self, connection: _Connection, request: Request) -> Reply:
         api, (body, stream) = request.op, request.values
         assert isinstance(api, Api)
-        model = self.model if "/" in self.model else f"models/{self.model}"
         # Ours rings first; the SDK's, which is for a part of the call only, ends the thread.
         options = {"retry": None, "timeout": self.timeout_s and self.timeout_s + _LONGER_S}
         name = f"stream_{_METHODS[api]}" if stream else _METHODS[api]
         method: Callable[..., Any] = getattr(connection.service, name)
 
         def call() -> Any:  # in a thread: making messages of files takes time as well
-            return method(_message(api, model, body), **options)
+            return method(_message(api, self.model, body), **options)
 
         try:
             if stream:
@@ -184,16 +184,11 @@ def _message(api: Api, model: str, body: dict[str, Any]) -> Any:
     from google.generativeai import protos
     from google.protobuf.json_format import ParseError
 
-    if api is EMBED:
-        kind = protos.BatchEmbedContentsRequest
-        texts, extra = body["texts"], body["extra"]
-        body = {
-            "requests": [{**extra, "model": model, "content": {"parts": [{"text": text}]}} for text in texts]
-        }
-    else:
-        kind = protos.CountTokensRequest if api is COUNT else protos.GenerateContentRequest
+    kind = {EMBED: protos.BatchEmbedContentsRequest, COUNT: protos.CountTokensRequest}.get(
+        api, protos.GenerateContentRequest
+    )
     try:
-        return kind.from_json(json.dumps({**as_json(body), "model": model}))
+        return kind.from_json(json.dumps({**as_json(body), "model": model_path(model)}))
     except ParseError as error:
         said = str(error).partition("Available Fields")[0]
         raise UnsupportedOptionError(

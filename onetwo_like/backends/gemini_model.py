@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from onetwo_like.backends.chat_model import Asked, ChatModel, thawed
+from onetwo_like.backends.chat_model import Asked, ChatModel
 from onetwo_like.backends.gemini_replies import COUNT, EMBED, GENERATE
-from onetwo_like.backends.gemini_wire import wire_body, wire_parts
+from onetwo_like.backends.gemini_wire import wire_body, wire_embeddings, wire_parts
 from onetwo_like.backends.remote import as_one
 from onetwo_like.core.content import ChunkList, as_messages
 from onetwo_like.core.request import Reply, Request, SamplePath
@@ -31,6 +31,9 @@ class GeminiModel(ChatModel):
         """How a tool is described to the API."""
         raise NotImplementedError
 
+    def _embedding_body(self, texts: list[str], extra: dict[str, Any] | None) -> dict[str, Any]:
+        return wire_embeddings(self.model, texts, extra)
+
     def _request(self, asked: Asked, path: SamplePath, stream: bool) -> Request:
         return GENERATE.asked(wire_body(asked, path, self._declared), path, stream)
 
@@ -51,7 +54,7 @@ class GeminiModel(ChatModel):
     ) -> Reply:
         """One vector per text, in order; many texts take several calls, none take none."""
         batches = [list(texts[start : start + _MOST_TEXTS]) for start in range(0, len(texts), _MOST_TEXTS)]
-        bodies = [{"texts": batch, "extra": thawed(extra or {})} for batch in batches]
+        bodies = [self._embedding_body(batch, extra) for batch in batches]
         replies = await self._all([EMBED.asked(body, request.sample_path) for body in bodies])
         for batch, reply in zip(batches, replies, strict=True):
             if len(reply.value) != len(batch):

@@ -44,21 +44,27 @@ def warm_up() -> None:
 
 async def asked(models: Any, model: str, api: Api, body: dict[str, Any], stream: bool, hear: Hear) -> object:
     """The API's reply as JSON; `models` is the SDK's `client.aio.models`. Raises what the SDK raises."""
-    if api is EMBED:
-        return await _embedded(models, model, body, hear)
-    if stream:
-        return await _streamed(models, model, body, hear)
     from google.genai import types
 
+    if stream:
+        return await _streamed(models, model, body, hear)
+    if "texts" in body:
+        return await _embedded(models, model, body, hear)
     options = types.HttpOptions(extra_body=as_json(body))
     if api is GENERATE:
         config = _config(options, should_return_http_response=True)
         response = await models.generate_content(model=model, contents=_PLACEHOLDER, config=config)
         hear(response.sdk_http_response.headers)
         return _json_of(response.sdk_http_response)
-    counting = types.CountTokensConfig(http_options=options)
+    method, kind = (
+        (models.embed_content, types.EmbedContentConfig)
+        if api is EMBED
+        else (models.count_tokens, types.CountTokensConfig)
+    )
     with _reading():
-        return _plain(await models.count_tokens(model=model, contents=_PLACEHOLDER, config=counting), hear)
+        return _plain(
+            await method(model=model, contents=_PLACEHOLDER, config=kind(http_options=options)), hear
+        )
 
 
 async def _streamed(models: Any, model: str, body: dict[str, Any], hear: Hear) -> object:
@@ -81,13 +87,14 @@ async def _streamed(models: Any, model: str, body: dict[str, Any], hear: Hear) -
 
 
 async def _embedded(models: Any, model: str, body: dict[str, Any], hear: Hear) -> object:
+    """The vectors of Vertex AI, whose ways to embed the SDK knows; and no option that it does not know."""
     from google.genai import types
     from pydantic import ValidationError
 
     known = {str(f.alias) for n, f in types.EmbedContentConfig.model_fields.items() if n != "http_options"}
     if unknown := body["extra"].keys() - known:
         raise UnsupportedOptionError(
-            f"extra for embed has {', '.join(sorted(unknown))}; Gemini takes {', '.join(sorted(known))}"
+            f"extra for embed has {', '.join(sorted(unknown))}; on Vertex AI it takes {', '.join(sorted(known))}"
         )
     try:
         config = types.EmbedContentConfig(**body["extra"])

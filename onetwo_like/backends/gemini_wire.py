@@ -11,9 +11,10 @@ import binascii
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from onetwo_like.backends.chat_model import Asked, seed_of, thawed
+from onetwo_like.backends.chat_model import Asked, seed_of
 from onetwo_like.backends.gemini_schema import json_schema
 from onetwo_like.core.content import Chunk, ChunkList, Message, Reasoning, ToolCall, ToolResult
+from onetwo_like.core.frozen import thawed
 from onetwo_like.core.request import SamplePath
 from onetwo_like.errors import InvalidRequestError, UsageError
 
@@ -58,6 +59,21 @@ def _joined(body: dict[str, Any], extra: Mapping[str, Any], at: str) -> dict[str
         else:
             made[name] = value
     return made
+
+
+def wire_embeddings(model: str, texts: Iterable[str], extra: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The body of batchEmbedContents; `extra` has options of each of its requests."""
+    requests = [{"model": model_path(model), "content": {"parts": [{"text": text}]}} for text in texts]
+    return {"requests": [_joined(request, thawed(extra or {}), "") for request in requests]}
+
+
+def model_path(model: str) -> str:
+    """What the API calls a model.
+
+    >>> model_path("gemini-2.5-flash"), model_path("tunedModels/mine")
+    ('models/gemini-2.5-flash', 'tunedModels/mine')
+    """
+    return model if "/" in model else f"models/{model}"
 
 
 def as_json(value: Any) -> Any:

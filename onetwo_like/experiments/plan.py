@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import collections
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from onetwo_like.core.evaluation import Evaluation, Kind
@@ -102,13 +103,17 @@ class _Planning(Kind):
             trial = experiment.trial(planners=planners)
             await trial.run()
         early = collections.Counter(row.arm for row in trial.rows if row.status != "ok")
-        return [
-            _planned(name, planner, experiment.max_concurrency, early[name])
-            for name, planner in planners.items()
-        ]
+        # In a thread: looking up prices loads a package.
+        return await asyncio.to_thread(_all_planned, planners, experiment.max_concurrency, early)
 
 
 _PLANNING = _Planning()
+
+
+def _all_planned(
+    planners: Mapping[str, _Noting], at_once: int, ended_early: Mapping[str, int]
+) -> list[ArmPlan]:
+    return [_planned(name, planner, at_once, ended_early[name]) for name, planner in planners.items()]
 
 
 def _planned(name: str, planner: _Noting, at_once: int, ended_early: int) -> ArmPlan:

@@ -132,7 +132,6 @@ def test_tools_are_sent_by_name_docstring_and_types():
         ("weather", {"type": "tool", "name": "weather"}),
         (weather, {"type": "tool", "name": "weather"}),
     ],
-    ids=str,
 )
 def test_which_tool_is_to_be_called_is_sent(choice, expected):
     sent = registered(message("fine"))

@@ -16,7 +16,7 @@ from onetwo_like.errors import (
     UnsupportedOptionError,
     UsageError,
 )
-from tests.servers.gemini_mock import Google, answer
+from tests.backends.gemini_mock import Google, answer
 
 PNG = b"\x89PNG..."
 
@@ -42,7 +42,7 @@ def test_a_text_is_asked_for_as_one_message_of_the_users():
     [sent] = google.requests
     assert str(sent.url) == "https://generativelanguage.googleapis.com/v1beta/models/tiny:generateContent"
     assert sent.headers["x-goog-api-key"] == "none"
-    assert google.bodies() == [
+    assert google.bodies == [
         {"contents": [{"role": "user", "parts": [{"text": "Hello"}]}], "generationConfig": {}}
     ]
 
@@ -58,7 +58,7 @@ def test_everything_that_was_asked_for_reaches_the_server_as_it_was_written():
     ]
     extra = {"safetySettings": [{"category": "c", "threshold": "OFF"}], "newField": {"in_snake_case": [1]}}
     ot.run(llm.chat(conversation, max_tokens=2, reasoning=0, top_k=3, extra=extra))
-    assert google.bodies() == [
+    assert google.bodies == [
         {
             "systemInstruction": {"parts": [{"text": "Be brief."}]},
             "contents": [
@@ -160,7 +160,7 @@ def test_a_tool_loop_returns_calls_ids_and_signatures_as_they_came(watched):
     google.backend()
     e = llm.run_tools("How many live in Nice?", [population], tool_choice="auto")
     assert ot.run(e, on_event=(lambda event: None) if watched else None) == "About 350,000."
-    first, second = google.bodies()
+    first, second = google.bodies
     assert first["tools"] == [
         {
             "functionDeclarations": [
@@ -232,7 +232,7 @@ def test_eight_answers_take_one_call_and_nine_two():
     google = Google(candidates(*"abcdefgh"), candidates("i"))
     google.backend(max_concurrency=1)
     assert ot.run(llm.generate_texts("Hello", 9)) == list("abcdefghi")
-    counts = [body["generationConfig"].get("candidateCount") for body in google.bodies()]
+    counts = [body["generationConfig"].get("candidateCount") for body in google.bodies]
     assert counts == [8, None]
 
 
@@ -252,7 +252,7 @@ def test_a_model_that_gives_one_answer_only_is_asked_for_one_at_a_time_from_then
     google.backend()
     for _ in range(2):
         assert ot.run(llm.generate_texts("Hello", 2)) == ["a", "a"]
-    counts = [body["generationConfig"].get("candidateCount") for body in google.bodies()]
+    counts = [body["generationConfig"].get("candidateCount") for body in google.bodies]
     assert counts == [2, None, None, None, None]
 
 
@@ -278,7 +278,7 @@ def test_an_object_is_written_under_its_schema():
     google = Google(answer('{"name": "Nice", "inhabitants": 348085}'))
     google.backend()
     assert ot.run(llm.generate_object("A city?", City)) == City("Nice", 348_085)
-    config = google.bodies()[0]["generationConfig"]
+    config = google.bodies[0]["generationConfig"]
     assert config["responseMimeType"] == "application/json"
     assert config["responseJsonSchema"]["required"] == ["name", "inhabitants"]
 
@@ -287,7 +287,7 @@ def test_a_server_that_ignores_the_schema_is_shown_its_error_once():
     google = Google(answer("Nice, I think."), answer('{"value": 7}'))
     google.backend()
     assert ot.run(llm.generate_object("How many?", int)) == 7
-    first, second = google.bodies()
+    first, second = google.bodies
     assert second["contents"][:2] == [
         *first["contents"],
         {"role": "model", "parts": [{"text": "Nice, I think."}]},
@@ -323,7 +323,7 @@ def test_each_text_is_a_content_of_its_own_and_gets_a_vector_of_its_own(model):
     assert found == [[0.0, 1.0], [1.0, 1.0]]
     assert reply.usage.input_tokens == 5
     assert str(google.requests[0].url).endswith(f"/models/{model}:batchEmbedContents")
-    asked = google.bodies()[0]["requests"]
+    asked = google.bodies[0]["requests"]
     assert [request["content"]["parts"] for request in asked] == [[{"text": "one"}], [{"text": "two"}]]
     assert {(request["taskType"], request["outputDimensionality"]) for request in asked} == {
         ("RETRIEVAL_QUERY", 2)
@@ -334,7 +334,7 @@ def test_many_texts_are_embedded_in_batches_and_none_in_no_call():
     google = Google(vectors(100), vectors(100), vectors(1))
     google.backend(max_concurrency=1)
     assert len(ot.run(llm.embed([f"text {i}" for i in range(201)]))) == 201
-    assert [len(body["requests"]) for body in google.bodies()] == [100, 100, 1]
+    assert [len(body["requests"]) for body in google.bodies] == [100, 100, 1]
     assert ot.run(llm.embed([])) == []
     assert len(google.requests) == 3
 
@@ -351,19 +351,27 @@ def test_vectors_that_do_not_fit_the_texts_are_an_error(reply):
         ot.run(llm.embed(["one", "two"]))
 
 
+def test_an_option_of_embeddings_that_nobody_knows_yet_is_sent_as_it_is():
+    google = Google(vectors(1))
+    google.backend()
+    ot.run(llm.embed(["one"], extra={"newOption": {"in_snake_case": [1]}}))
+    assert google.bodies[0]["requests"][0]["newOption"] == {"in_snake_case": [1]}
+    with pytest.raises(UsageError, match="content"):
+        ot.run(llm.embed(["one"], extra={"content": "another"}))
+
+
 @pytest.mark.parametrize(
     ("extra", "expected"),
     [
         ({"newOption": 1}, UnsupportedOptionError),
         ({"httpOptions": {"baseUrl": "http://203.0.113.7"}}, UnsupportedOptionError),
         ({"outputDimensionality": "many"}, UsageError),
-        ({"autoTruncate": True}, InvalidRequestError),  # Vertex AI's only
     ],
     ids=str,
 )
-def test_an_option_of_embeddings_that_the_sdk_does_not_know_is_refused_before_any_call(extra, expected):
+def test_an_option_of_embeddings_that_the_sdk_does_not_know_is_refused_on_vertex_ai(extra, expected):
     google = Google(vectors(1))
-    google.backend()
+    google.backend(vertexai=True)
     with pytest.raises(expected):
         ot.run(llm.embed(["one"], extra=extra))
     assert google.requests == []
@@ -375,7 +383,7 @@ def test_tokens_are_counted_by_the_provider():
     content = ot.ChunkList([ot.Chunk("Be brief.", role="system"), ot.Chunk(PNG, "image/png")])
     assert ot.run(llm.count_tokens(content)) == 7
     assert str(google.requests[0].url).endswith(":countTokens")
-    assert google.bodies() == [
+    assert google.bodies == [
         {
             "contents": [
                 {"role": "user", "parts": [{"text": "Be brief."}]},
@@ -392,7 +400,7 @@ def test_gemini_scores_nothing_so_select_asks_it_to_choose():
     google = Google(answer('{"value": " Rome"}'))
     google.backend()
     assert ot.run(llm.select("It is", [" Paris", " Rome"])) == " Rome"
-    schema = google.bodies()[0]["generationConfig"]["responseJsonSchema"]
+    schema = google.bodies[0]["generationConfig"]["responseJsonSchema"]
     assert schema["properties"]["value"]["enum"] == [" Paris", " Rome"]
     with pytest.raises(NotBoundError):
         ot.run(llm.score_text("It is", [" Paris"]))

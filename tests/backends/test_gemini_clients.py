@@ -1,6 +1,5 @@
 """Who answers as Gemini: under what name, at what address, with whose key, and over which connections?"""
 
-import asyncio
 import subprocess
 import sys
 
@@ -10,8 +9,8 @@ from onetwo_like import ot
 from onetwo_like.backends import Gemini
 from onetwo_like.builtins import llm
 from onetwo_like.errors import AuthenticationError, InvalidRequestError, UsageError
+from tests.backends.gemini_mock import Google
 from tests.servers.gemini_loopback import GeminiServer
-from tests.servers.gemini_mock import Google
 from tests.servers.http_server import status
 
 
@@ -94,7 +93,7 @@ def test_vertex_ai_embeds_in_its_own_form():
     google = Google({"predictions": predictions})
     google.backend("text-embedding-005", vertexai=True)
     assert ot.run(llm.embed(["one", "two"], extra={"autoTruncate": False})) == [[1.0, 2.0], [3.0, 4.0]]
-    assert google.bodies() == [
+    assert google.bodies == [
         {"instances": [{"content": "one"}, {"content": "two"}], "parameters": {"autoTruncate": False}}
     ]
 
@@ -143,61 +142,6 @@ except MissingExtraError as error:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert 'pip install "onetwo-like[gemini]"' in done.stdout
-
-
-# Clients
-
-
-def test_an_http_client_of_the_users_stays_open():
-    google = Google()
-
-    async def main():
-        google.backend()
-        await llm.generate_text("Hello")
-
-    asyncio.run(main())
-    assert not google.client.is_closed
-
-
-def test_one_backend_answers_on_one_loop_after_another_and_leaves_no_connections():
-    async def main():
-        return await llm.generate_text("Hello")
-
-    with GeminiServer() as server:
-        backend = Gemini("tiny", base_url=server.base_url, api_key="none").register()
-        assert [asyncio.run(main()) for _ in range(3)] == ["You said: Hello"] * 3
-        assert server.connections == 3
-        assert len(backend._clients._connections.loops()) == 1
-        assert ot.run(llm.generate_text("Hello")) == "You said: Hello"
-
-
-def test_no_more_calls_are_under_way_than_allowed():
-    with GeminiServer(delay_s=0.005) as server:
-        Gemini("tiny", base_url=server.base_url, api_key="none", max_concurrency=3).register()
-        ot.run(ot.parallel(*[llm.generate_text(f"Hello {i}") for i in range(12)]))
-    assert server.most_at_once == 3
-    assert server.connections <= 3  # and they were kept alive
-
-
-def test_a_process_that_has_used_it_ends_without_warnings():
-    program = """
-import asyncio
-from onetwo_like import ot
-from onetwo_like.backends import Gemini
-from onetwo_like.builtins import llm
-Gemini("tiny", base_url=BASE_URL, api_key="none").register()
-print(ot.run(llm.generate_text("Hello")))
-with ot.stream(llm.generate_text("Hello")) as events:
-    print(events.result)
-async def main():
-    return await llm.generate_text("again")
-print(asyncio.run(main()))
-"""
-    with GeminiServer() as server:
-        program = program.replace("BASE_URL", repr(server.base_url))
-        command = [sys.executable, "-W", "error", "-c", program]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.stderr) == ("You said: Hello\nYou said: Hello\nYou said: again\n", "")
 
 
 def test_a_redirect_is_not_followed_with_the_key():

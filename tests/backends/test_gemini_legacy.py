@@ -6,8 +6,6 @@ these tests in an environment of their own, `.ci/run` says how.
 
 import dataclasses
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,10 @@ import pytest
 
 from onetwo_like import ot
 from onetwo_like.backends import Gemini, GeminiLegacy
-from onetwo_like.backends.chat_model import thawed
+from onetwo_like.backends.table import BACKENDS, honoured
 from onetwo_like.builtins import llm
+from onetwo_like.core.frozen import thawed
+from onetwo_like.core.operation import operations
 from onetwo_like.errors import (
     AuthenticationError,
     InvalidRequestError,
@@ -27,6 +27,7 @@ from onetwo_like.errors import (
     RateLimitedError,
     UnsupportedOptionError,
 )
+from onetwo_like.testing import BackendSuite
 from tests.servers.gemini_loopback import GeminiServer
 from tests.servers.http_server import Fault, status
 
@@ -49,6 +50,10 @@ def backend(server):
 
 def legacy(server, **options: Any) -> GeminiLegacy:
     return GeminiLegacy("tiny", **{"base_url": server.base_url, "api_key": "none", "retries": 0, **options})
+
+
+def legacy_served() -> set[str]:
+    return set(BACKENDS["GeminiLegacy"]().bindings())
 
 
 class Answering(GeminiServer):
@@ -316,6 +321,31 @@ def test_when_to_come_back_is_read_from_the_error(server, backend):
     assert caught.value.retry_after_s == 7.5
 
 
+# The table in docs/backend_table.md
+
+CALLS = BackendSuite()
+EXTRA = {"embed": {"taskType": "CLUSTERING"}}
+SAFETY = {"safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]}
+
+
+@pytest.mark.parametrize("name", sorted(legacy_served()))
+def test_an_option_that_is_honoured_is_sent_and_one_that_is_refused_sends_nothing(server, backend, name):
+    operation = operations()[name]
+    CALLS.check(name, ot.run(CALLS.call(name)))
+    plain = server.bodies()
+    for option in set(operation.parameters) - set(operation.required) - {"max_repairs"}:
+        value = EXTRA.get(name, SAFETY) if option == "extra" else CALLS.options.get(option, "none")
+        options = {option: value, **({"tools": CALLS.options["tools"]} if option == "tool_choice" else {})}
+        server.requests.clear()
+        if option in honoured(operation, ot.copy_registry()):
+            ot.run(CALLS.call(name, **options))
+            assert server.bodies() != plain, option
+        else:
+            with pytest.raises(UnsupportedOptionError):
+                ot.run(CALLS.call(name, **options))
+            assert server.requests == []
+
+
 # Clients
 
 
@@ -336,19 +366,6 @@ def test_as_many_calls_are_under_way_as_allowed():
         ot.run(ot.parallel(*[llm.generate_text(f"Hello {i}") for i in range(24)]))
     assert server.most_at_once == 12
     assert server.connections == 12  # and they were kept alive
-
-
-def test_a_process_that_has_used_it_ends_without_warnings(server):
-    program = f"""
-from onetwo_like import ot
-from onetwo_like.backends import GeminiLegacy
-from onetwo_like.builtins import llm
-GeminiLegacy("tiny", base_url={server.base_url!r}, api_key="none").register()
-print(ot.run(llm.generate_text("Hello")))
-"""
-    command = [sys.executable, "-W", "error", "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert (done.stdout, done.stderr) == ("You said: Hello\n", "")
 
 
 def test_its_docstring_says_what_to_take_instead():

@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from onetwo_like import ot
+from onetwo_like.backends import GeminiLegacy
 from onetwo_like.builtins import llm
 from onetwo_like.errors import AuthenticationError, MissingExtraError, UsageError
 from tests.backends.providers import each_provider
@@ -172,8 +173,11 @@ def test_a_backend_that_nobody_uses_closes_its_connections(provider, server):
             provider.made(server, timeout_s=None).register()
             await llm.generate_text("Hello")
         assert server.open_connections == 1
-        gc.collect()
-        assert await asyncio.to_thread(server.unused.wait, 10)
+        for _ in range(100):  # the thread that connected may still be about to let go of it
+            gc.collect()
+            if await asyncio.to_thread(server.unused.wait, 0.1):
+                return
+        pytest.fail("its connections are still open")
 
     asyncio.run(main())
 
@@ -213,6 +217,9 @@ print(ot.run(llm.generate_text("Hello")))
 
 
 def test_an_http_client_of_the_users_stays_open(provider, server):
+    if provider.backend is GeminiLegacy:
+        pytest.skip("its SDK asks by requests, and takes no client")
+
     async def main():
         async with httpx2.AsyncClient() as client:
             with ot.RegistryContext():

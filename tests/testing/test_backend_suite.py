@@ -8,10 +8,21 @@ from typing import Any
 import pytest
 
 from onetwo_like import ot
-from onetwo_like.backends import Anthropic, Backend, Batched, Fallback, NGram, OpenAI, RoundRobin, Scripted
+from onetwo_like.backends import (
+    Anthropic,
+    Backend,
+    Batched,
+    Fallback,
+    Gemini,
+    NGram,
+    OpenAI,
+    RoundRobin,
+    Scripted,
+)
 from onetwo_like.errors import OverloadedError, UnsupportedOptionError
 from onetwo_like.testing import BackendSuite
 from tests.servers.anthropic_loopback import AnthropicServer
+from tests.servers.gemini_loopback import GeminiServer
 from tests.servers.http_server import HttpServer, status
 from tests.servers.loopback import LoopbackServer
 
@@ -82,6 +93,13 @@ class TestAnthropic(_OnLoopback):
 
     def make(self, **settings):
         return Anthropic("tiny", base_url=self.server.base_url, api_key=KEY, retries=0, **settings)
+
+
+class TestGemini(_OnLoopback):
+    kind = GeminiServer
+
+    def make(self, **settings):
+        return Gemini("tiny", base_url=self.server.base_url, api_key=KEY, retries=0, **settings)
 
 
 class TestFallback(_OnLoopback):
