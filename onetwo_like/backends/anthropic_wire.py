@@ -242,7 +242,7 @@ def _grow(block: dict[str, Any], delta: dict[str, Any], pieces: list[str]) -> No
     kind = delta.get("type")
     if kind == "text_delta":
         text = str(delta.get("text") or "")
-        block["text"] = block.get("text", "") + text
+        block["text"] = str(block.get("text") or "") + text
         if text:
             pieces.append(text)
             emit_text(text)
@@ -250,7 +250,7 @@ def _grow(block: dict[str, Any], delta: dict[str, Any], pieces: list[str]) -> No
         so_far = block.get("input")
         block["input"] = (so_far if isinstance(so_far, str) else "") + str(delta.get("partial_json") or "")
     elif kind == "thinking_delta":
-        block["thinking"] = block.get("thinking", "") + str(delta.get("thinking") or "")
+        block["thinking"] = str(block.get("thinking") or "") + str(delta.get("thinking") or "")
     elif kind == "signature_delta":
         block["signature"] = delta.get("signature")
 

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from onetwo_like import ot
-from onetwo_like.backends import OpenAI
+from onetwo_like.backends import Anthropic, OpenAI
 from onetwo_like.builtins import llm
 from onetwo_like.errors import BackendError, MalformedReplyError
 from tests.backends.mocked import Recorder, chat_reply, event_stream
@@ -30,7 +30,11 @@ def _scope():
 def registered(answer: Any, **settings: Any) -> Recorder:
     recorder = Recorder(answer)
     settings = {"api_key": "none", "retries": 0, "base_url": "http://127.0.0.1:1/v1", **settings}
-    OpenAI("tiny", http_client=recorder.client, **settings).register()
+    if settings.get("api") == "messages":
+        del settings["api"]
+        Anthropic("tiny", http_client=recorder.client, **settings).register()
+    else:
+        OpenAI("tiny", http_client=recorder.client, **settings).register()
     return recorder
 
 
@@ -86,6 +90,28 @@ SCORE = {
     ]
 }
 EMBEDDINGS = {"model": "m", "data": [{"index": 0, "embedding": [1.0, 2.0]}], "usage": {"prompt_tokens": 1}}
+BLOCKS = [
+    {"type": "thinking", "thinking": "hm", "signature": "s"},
+    {"type": "text", "text": "hi"},
+    {"type": "tool_use", "id": "a", "name": "weather", "input": {"city": "Nice"}},
+]
+MESSAGE = {
+    "model": "m",
+    "content": BLOCKS,
+    "stop_reason": "tool_use",
+    "usage": {"input_tokens": 1, "output_tokens": 2, "cache_read_input_tokens": 1},
+}
+MESSAGE_EVENTS = [
+    {"type": "message_start", "message": {**MESSAGE, "content": [], "stop_reason": None}},
+    {"type": "content_block_start", "index": 0, "content_block": {"type": "thinking", "thinking": ""}},
+    {"type": "content_block_delta", "index": 0, "delta": {"type": "thinking_delta", "thinking": "hm"}},
+    {"type": "content_block_start", "index": 1, "content_block": {"type": "text", "text": ""}},
+    {"type": "content_block_delta", "index": 1, "delta": {"type": "text_delta", "text": "hi"}},
+    {"type": "content_block_start", "index": 2, "content_block": {**BLOCKS[2], "input": {}}},
+    {"type": "content_block_delta", "index": 2, "delta": {"type": "input_json_delta", "partial_json": "{}"}},
+    {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 2}},
+    {"type": "message_stop"},
+]
 
 ODD = (None, -1, True, "x", [5], {"a": 1})
 
@@ -122,6 +148,8 @@ def chat_with_tools() -> ot.Executable[Any]:
         (RESPONSE, "responses", chat_with_tools),
         (CUT, "responses", chat_with_tools),
         (RESPONSE_EVENTS, "responses", chat_with_tools),
+        (MESSAGE, "messages", chat_with_tools),
+        (MESSAGE_EVENTS, "messages", chat_with_tools),
         (TEXT, "completions", lambda: llm.generate_text("q")),
         ([TEXT], "completions", lambda: llm.generate_text("q")),
         (SCORE, "chat", lambda: llm.score_text("a", "b c")),
@@ -133,6 +161,8 @@ def chat_with_tools() -> ot.Executable[Any]:
         "response",
         "cut",
         "response stream",
+        "message",
+        "message stream",
         "text",
         "text stream",
         "score",
@@ -143,7 +173,9 @@ def test_whatever_stands_anywhere_in_a_reply_is_an_answer_or_an_error_of_ours(re
     current: Any = None
 
     def answer(path: str, body: dict[str, Any]) -> httpx2.Response:
-        return event_stream(*current) if isinstance(current, list) else httpx2.Response(200, json=current)
+        if isinstance(current, list):
+            return event_stream(*current, named=api == "messages")
+        return httpx2.Response(200, json=current)
 
     registered(answer, api=api)
 
