@@ -71,7 +71,7 @@ def _evidence(d: Difference, several: bool) -> str:
         parts.append(f"95 % interval {_number(d.ci_low, d)} to {_number(d.ci_high, d)}")
     assert d.p_adjusted is not None
     p = "p < 0.0001" if d.p_adjusted < 0.0001 else f"p = {d.p_adjusted:.2g}"
-    parts += [f"adjusted {p}" if several else p, f"{d.n} examples"]
+    parts += [f"adjusted {p}" if several else p, f"{d.n:,} examples"]
     return ", ".join(parts)
 
 

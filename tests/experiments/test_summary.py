@@ -140,6 +140,7 @@ def test_numbers_have_the_decimals_that_the_interval_can_carry():
         d = but(BETTER, difference=difference, ci_low=difference - half, ci_high=difference + half)
         return summary([d]).partition("by ")[2].partition(", p")[0]
 
+    assert "1,234 examples" in summary([but(BETTER, n=1234)])
     assert shown(1234.4, 250) == "1234 (95 % interval 984 to 1484"
     assert shown(0.12345, 0.0021) == "0.123 (95 % interval 0.121 to 0.126"
     assert shown(2.5e-9, 1e-9) == "2.5e-09 (95 % interval 1.5e-09 to 3.5e-09"
