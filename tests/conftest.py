@@ -19,6 +19,7 @@ SLOW = (
     "tests/experiments/test_report_example.py",
     "tests/experiments/test_report_page.py",
     "tests/experiments/test_report_table.py",
+    "tests/experiments/test_replaying.py",
     "tests/flows/test_case_11",
     "tests/flows/test_draw.py::test_a_browser",
     "tests/middleware/test_bundle.py",

@@ -36,6 +36,15 @@ class Arm:
     strategy: Any
 
     @property
+    def direct(self) -> Callable[[Any], Any] | None:
+        """The function itself, where nothing lies between it and the Executable but what a trace shows."""
+        kind = getattr(self.ask, "_kind", None)
+        if self.ask is self.strategy or kind is None or kind.streams:
+            return None
+        function: Callable[[Any], Any] = self.strategy
+        return function
+
+    @property
     def fingerprint(self) -> Any:
         """Who answers, as plain data: one fingerprint, or one per operation; None if nobody has any."""
         found = {n: b.fingerprint for n, b in self.registry.bindings.items() if b.handler and b.fingerprint}

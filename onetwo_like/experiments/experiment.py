@@ -59,17 +59,18 @@ class Experiment:
             caches = stack.enter_context(self.caching(replay.cache if replay is not None else self.cache))
             if self.budget is not None and replay is None:
                 stack.enter_context(self.budget)
-            trial = self.trial(earlier=None if replay is None else replay.rows_for(self))
+            trial = self.trial(earlier=None if replay is None else replay.earlier_for(self))
             await trial.run()
             used = caches.used()
-        if replay is not None:
-            trial.stopped = replay.stopped_for(self)
         # In a thread: of tens of thousands of rows the statistics take seconds.
         result = await asyncio.to_thread(self._measured, trial)
         result.used = used
         result.data_file = self.data_file
         result.strategies = tuple([arm.strategy for arm in self.arms])
         if replay is not None:
+            if replay.is_about(self):
+                # Judges are not asked again what they failed to answer, so what all of it took is as it was.
+                result.scoring = replay.saved.scoring
             replay.made.append(result)
         return result
 
@@ -112,7 +113,7 @@ class Experiment:
         data, rows = self.dataset, trial.rows
         about = About(
             metrics=tuple([metric.name for metric in self.metrics]),
-            yes_no=trial.yes_no,
+            yes_no=trial.scoring.yes_no,
             over_samples=tuple([metric.name for metric in self.metrics if metric.over_samples]),
             pairwise=tuple([metric.name for metric in self.metrics if metric.pairwise]),
             samples=self.samples,
@@ -132,8 +133,8 @@ class Experiment:
             summary_of_arm(arm.name, arm.described, arm.fingerprint, by_arm[arm.name]) for arm in trial.arms
         ]
         order = {example.id: place for place, example in enumerate(data)}
-        scoring = (recorded(trial.scoring), paid(trial.scoring))
-        return self.of(about, arms, rows, trial.pairs.found(order), scoring)
+        scoring = (recorded(trial.calls_of_metrics), paid(trial.calls_of_metrics))
+        return self.of(about, arms, rows, trial.scoring.pairs.found(order), scoring)
 
     def executable(self) -> Executable[Any]:
         """It as an Executable."""

@@ -50,12 +50,22 @@ class Pairs:
 
     def scored(self, metric: Metric, a: Row, b: Row, scored: Scored) -> None:
         """Notes a score."""
-        self._found.append(Pair(metric.name, a.arm, b.arm, a.example, a.sample, scored.value, scored.details))
+        self.take(Pair(metric.name, a.arm, b.arm, a.example, a.sample, scored.value, scored.details))
+
+    def take(self, pair: Pair) -> None:
+        """Notes a score as it is."""
+        self._found.append(pair)
 
     def failed(self, metric: Metric, a: Row, b: Row, reason: str) -> None:
         """Notes why there is none."""
-        for each in (a, b):
-            self._reasons[metric.name, each.arm, each.example, each.sample] = reason
+        self._reasons[metric.name, a.arm, a.example, a.sample] = f"beside {b.arm}: {reason}"
+        self._reasons[metric.name, b.arm, b.example, b.sample] = f"beside {a.arm}: {reason}"
+
+    def take_reasons(self, metric: str, a: Row, b: Row) -> None:
+        """Notes why there is none as two saved rows say it."""
+        for row in (a, b):
+            if metric in row.reasons:
+                self._reasons[metric, row.arm, row.example, row.sample] = row.reasons[metric]
 
     def found(self, examples: Mapping[str, int]) -> list[Pair]:
         """All pairs in the order of the metrics, the arms and the examples."""
@@ -74,12 +84,16 @@ class Pairs:
                 scores.setdefault((pair.metric, arm, pair.example, pair.sample), []).append(score)
         for row in rows:
             for metric in self.metrics:
-                key = (metric.name, row.arm, row.example, row.sample)
+                name = metric.name
+                key = (name, row.arm, row.example, row.sample)
                 if key in scores:
-                    row.scores[metric.name] = math.fsum(sorted(scores[key])) / len(scores[key])
-                elif metric.name not in row.reasons:
-                    row.scores[metric.name] = None
-                    row.reasons[metric.name] = self._reasons.get(key, "the other arm has no answer to this")
+                    row.scores[name] = math.fsum(sorted(scores[key])) / len(scores[key])
+                elif row.status == "ok" and key not in self._reasons:
+                    continue  # whoever stopped it says why
+                else:
+                    row.scores[name] = None
+                if key in self._reasons:  # also where others have scored it: nothing is left out unsaid
+                    row.reasons[name] = self._reasons[key]
 
 
 def differences_of_pairs(

@@ -7,7 +7,7 @@ import io
 import os
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,8 +17,8 @@ from onetwo_like.middleware.cache import Cache
 
 if TYPE_CHECKING:
     from onetwo_like.experiments.experiment import Experiment
+    from onetwo_like.experiments.places import Earlier
     from onetwo_like.experiments.result import Result
-    from onetwo_like.experiments.rows import Row
     from onetwo_like.experiments.saving import Saved
 
 DEFINITIONS = ("arms", "examples", "metrics")
@@ -48,15 +48,15 @@ class Replay:
         wanted = _identity(self.saved)
         return next((made for made in self.made if _identity(made) == wanted), None)
 
-    def rows_for(self, experiment: Experiment) -> Mapping[tuple[str, str, int], Row] | None:
-        """The rows as saved, of which those that failed or were not run are taken as they are."""
-        if not self.is_about(experiment):
-            return None
-        return {(row.arm, row.example, row.sample): row for row in self.saved.rows}
+    def earlier_for(self, experiment: Experiment) -> Earlier | None:
+        """What was saved, of which failures and what was not run are taken as they are."""
+        from onetwo_like.experiments.places import Earlier
 
-    def stopped_for(self, experiment: Experiment) -> str | None:
-        """What ended it early."""
-        return self.saved.stopped if self.is_about(experiment) else None
+        return (
+            Earlier(self.saved.rows, self.saved.pairs, self.saved.stopped)
+            if self.is_about(experiment)
+            else None
+        )
 
 
 # Of the process: the file may compare in a thread of its own, which would see no context variable.

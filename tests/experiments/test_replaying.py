@@ -1,0 +1,267 @@
+"""Does a saved result come out the same when its file runs again, with nothing but its bundle?"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from onetwo_like.experiments.replaying import difference, rerun
+from onetwo_like.experiments.saving import saved
+
+ROOT = Path(__file__).parents[2]
+
+HEAD = """
+import os
+from onetwo_like import ot
+from onetwo_like.backends import Scripted
+from onetwo_like.builtins import llm
+from onetwo_like.core.request import Reply, Usage
+from onetwo_like.errors import BackendError
+
+def talks(prompt):
+    if os.path.exists("silent"):
+        raise AssertionError("somebody was asked")
+    if "2+2" in prompt:
+        raise BackendError("away")
+    a, b = prompt.split()[1].split("+")
+    return Reply(str(int(a) + int(b)), Usage(3, 1, cost=0.25), duration_s=0.5)
+
+arms = {"one": Scripted(talks, name="one"), "two": Scripted(talks, name="two")}
+def strategy(question):
+    return llm.generate_text(f"Q: {question}\\nA:")
+def exact(target, prediction):
+    return target == prediction
+metrics = {"exact": exact}
+examples = [{"id": f"{a}+{b}", "input": f"{a}+{b}", "target": str(a + b)} for a in range(3) for b in range(4)]
+"""
+
+
+def again_in_process(folder):
+    kept = saved(folder)
+    again = rerun(kept)
+    return again, difference(kept.result, again.result, kept.table.rstrip("\n"))
+
+
+def run_script(path, text, python):
+    path.write_text(HEAD + text)
+    done = python(str(path))
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.fixture
+def python(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        return subprocess.run(
+            [sys.executable, *words],
+            cwd=tmp_path,
+            env={"PYTHONPATH": str(ROOT), "PATH": ""},
+            capture_output=True,
+            text=True,
+        )
+
+    return run
+
+
+def test_a_script_runs_again_from_its_bundle_with_its_failures(tmp_path, python):
+    text = """
+result = ot.compare(arms, strategy, examples, metrics, cache="c", samples=2)
+print(result)
+result.save("s")
+result.report("report.html")
+"""
+    run_script(tmp_path / "script.py", text, python)
+    (tmp_path / "silent").touch()
+    (tmp_path / "report.html").unlink()
+    before = (tmp_path / "s" / "SHA256SUMS").read_bytes()
+    again, lines = again_in_process(tmp_path / "s")
+    assert again.how == "script.py ran again, answered from the bundle"
+    assert lines == []
+    failed = [row.error for row in again.result.rows if row.status == "error"]
+    assert failed == ["BackendError: away"] * 4
+    assert (tmp_path / "s" / "SHA256SUMS").read_bytes() == before
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_the_saved_one_of_several_comparisons_is_found(tmp_path, python):
+    text = """
+ot.compare(arms, strategy, examples, metrics, cache="c", seed=1)
+ot.compare(arms, strategy, examples, metrics, cache="c", seed=2).save("s")
+"""
+    run_script(
+        tmp_path / "script.py",
+        text.replace(
+            'ot.compare(arms, strategy, examples, metrics, cache="c", seed=1)',
+            'ot.compare(arms, strategy, examples[:8], metrics, cache="c", seed=1)',
+        ),
+        python,
+    )
+    (tmp_path / "silent").touch()
+    again, lines = again_in_process(tmp_path / "s")
+    assert (again.result.about.seed, lines) == (2, [])
+
+
+def test_a_part_that_a_budget_ended_runs_again_as_that_part(tmp_path, python):
+    text = """
+result = ot.compare(arms, strategy, examples, metrics, cache="c", budget=ot.Budget(usd=2.0), max_concurrency=1)
+assert not result.complete
+result.save("s")
+"""
+    run_script(tmp_path / "script.py", text, python)
+    (tmp_path / "silent").touch()
+    again, lines = again_in_process(tmp_path / "s")
+    assert lines == []
+    assert not again.result.complete
+
+
+def test_a_script_whose_strategy_was_changed_differs(tmp_path, python):
+    run_script(
+        tmp_path / "script.py", 'ot.compare(arms, strategy, examples, metrics, cache="c").save("s")', python
+    )
+    program = tmp_path / "s" / "script.py"
+    program.write_text(
+        program.read_text().replace("return target == prediction", "return target != prediction")
+    )
+    sums = tmp_path / "s" / "SHA256SUMS"
+    lines = [line for line in sums.read_text().splitlines() if not line.endswith("script.py")]
+    lines.append(f"{hashlib.sha256(program.read_bytes()).hexdigest()}  script.py")
+    sums.write_text("\n".join(lines) + "\n")
+    (tmp_path / "silent").touch()
+    _, lines = again_in_process(tmp_path / "s")
+    assert lines[0] == "--- saved"
+
+
+def test_the_file_of_the_examples_travels_with_it(tmp_path, python):
+    text = """
+import json
+if not os.path.exists("silent"):
+    with open("sums.jsonl", "w") as file:
+        file.write("".join(json.dumps(example) + "\\n" for example in examples))
+ot.compare(arms, strategy, "sums.jsonl", metrics, cache="c").save("s")
+"""
+    run_script(tmp_path / "script.py", text, python)
+    (tmp_path / "silent").touch()
+    (tmp_path / "sums.jsonl").write_text('{"input": "9+9", "target": "18"}\n')
+    again, lines = again_in_process(tmp_path / "s")
+    assert lines == []
+    assert again.how == "script.py ran again, answered from the bundle"
+
+
+def test_a_file_that_needs_what_is_not_here_is_recomputed_from_the_rows(tmp_path, python):
+    (tmp_path / "helper.py").write_text("x = 1\n")
+    run_script(
+        tmp_path / "script.py",
+        'import helper\not.compare(arms, strategy, examples, metrics, cache="c").save("s")',
+        python,
+    )
+    (tmp_path / "helper.py").unlink()
+    again, lines = again_in_process(tmp_path / "s")
+    assert (
+        again.how
+        == "recomputed from the rows (script.py does not run here: ModuleNotFoundError: No module named 'helper')"
+    )
+    assert lines == []
+
+
+def test_calls_that_no_cache_has_are_recomputed_from_the_rows(tmp_path, python):
+    run_script(tmp_path / "script.py", 'ot.compare(arms, strategy, examples, metrics).save("s")', python)
+    again, lines = again_in_process(tmp_path / "s")
+    assert again.how == "recomputed from the rows (calls of generate_text are in no cache)"
+    assert lines == []
+
+
+FAILURES = """
+import dataclasses
+from onetwo_like.experiments.metrics import judge, over_samples, pairwise_judge
+from onetwo_like.errors import OneTwoError
+
+@dataclasses.dataclass(frozen=True)
+class Sum:
+    value: int
+
+async def second_try(question):
+    try:
+        return Sum(int(await llm.generate_text(f"Q: {question}\\nA:")))
+    except BackendError:
+        return Sum(int(await llm.generate_text("Q: 0+4\\nA:")))
+
+def judging(prompt):
+    if os.path.exists("silent"):
+        raise AssertionError("the judge was asked")
+    if "5" in prompt:
+        raise BackendError("the judge is away")
+    return '"1"' if "[1]" in prompt else '"yes"'
+
+def value(prediction, target):
+    return prediction.value - int(target)
+
+@over_samples
+def spread(predictions):
+    return len({each.value for each in predictions})
+
+judges = Scripted(judging, name="judge")
+metrics = {
+    "value": value,
+    "spread": spread,
+    "fine": judge("Is {{ prediction.value }} fine?", backend=judges),
+    "better": pairwise_judge("[1] {{ answer_1.value }} or {{ answer_2.value }}?", backend=judges),
+}
+async def third(question):
+    return Sum(int(question[0]) + 1)
+
+arms = {**arms, "three": (third, Scripted(talks, name="three"))}
+"""
+
+
+def test_what_failed_and_what_came_of_it_is_taken_as_it_was(tmp_path, python):
+    text = (
+        FAILURES
+        + """
+result = ot.compare(arms, second_try, examples, metrics, cache="c", samples=2)
+result.save("s")
+"""
+    )
+    run_script(tmp_path / "script.py", text, python)
+    (tmp_path / "silent").touch()
+    again, lines = again_in_process(tmp_path / "s")
+    assert lines == []
+    assert again.how == "script.py ran again, answered from the bundle"
+    kept = saved(tmp_path / "s").result
+    reasons = {x.reason.split(": ", 1)[1] for x in kept.excluded}
+    assert any("beside three: metric 'better' failed" in reason for reason in reasons)
+    assert any("metric 'fine' failed" in reason for reason in reasons)
+    assert [list(x) for x in again.result.excluded] == [list(x) for x in kept.excluded]
+    assert [(p.a, p.b, p.example, p.score) for p in again.result.pairs] == [
+        (p.a, p.b, p.example, p.score) for p in kept.pairs
+    ]
+    tried = [row for row in kept.rows if len(row.calls) == 2]
+    assert {(row.example, row.status, row.cache) for row in tried} == {("2+2", "ok", "mixed")}
+
+
+def test_a_part_with_judges_that_a_budget_ended_runs_again_as_that_part(tmp_path, python):
+    text = (
+        FAILURES
+        + """
+priced = Scripted(lambda prompt: Reply('"yes"' if "[1]" not in prompt else '"1"', Usage(1, 1, cost=0.25)), name="judge")
+metrics |= {
+    "fine": judge("Is {{ prediction.value }} fine?", backend=priced),
+    "better": pairwise_judge("[1] {{ answer_1.value }} or {{ answer_2.value }}?", backend=priced),
+}
+result = ot.compare(arms, second_try, examples, metrics, cache="c", samples=2, budget=ot.Budget(calls=BUDGET), max_concurrency=1)
+assert not result.complete
+result.save("s")
+"""
+    )
+    for budget in (5, 6, 7, 8, 9):
+        (tmp_path / "silent").unlink(missing_ok=True)
+        run_script(tmp_path / "script.py", text.replace("BUDGET", str(budget)), python)
+        (tmp_path / "silent").touch()
+        again, lines = again_in_process(tmp_path / "s")
+        assert lines == []
+        assert again.result.excluded == saved(tmp_path / "s").result.excluded
+        shutil.rmtree(tmp_path / "c")
