@@ -1,0 +1,57 @@
+"""Which backends face the tests that hold for every provider, each with what server, and what goes wrong in its own way?"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import pytest
+
+from onetwo_like.backends import OpenAI
+from onetwo_like.backends.remote import Remote
+from onetwo_like.errors import (
+    BackendError,
+    ContentRefusedError,
+    ContextTooLongError,
+    ModelNotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
+)
+from tests.servers.http_server import Fault, HttpServer, status
+from tests.servers.loopback import LoopbackServer
+
+KEY = "sk-planted-0123456789"
+
+
+class Provider(NamedTuple):
+    """A provider: its backend, a server of its API, and the failures that only it has, whole and within a stream."""
+
+    backend: Callable[..., Remote]
+    server: type[HttpServer]
+    failures: tuple[tuple[Fault, type[BackendError]], ...]
+    stream_failures: tuple[tuple[Fault, type[BackendError]], ...]
+
+    def made(self, server: HttpServer, **settings: Any) -> Remote:
+        """A backend that asks this server once, and hides the key `KEY`."""
+        made = {"model": "tiny", "base_url": server.base_url, "api_key": KEY, "retries": 0, **settings}
+        return self.backend(**made)
+
+
+PROVIDERS = {
+    "openai": Provider(
+        OpenAI,
+        LoopbackServer,
+        (
+            (status(400, "too long", code="context_length_exceeded"), ContextTooLongError),
+            (status(400, "This model's maximum context length is 5 tokens."), ContextTooLongError),
+            (status(400, "filtered", code="content_filter"), ContentRefusedError),
+            (status(404, "no such model", code="model_not_found"), ModelNotFoundError),
+            (status(429, "pay first", code="insufficient_quota"), PermissionDeniedError),
+        ),
+        (
+            (Fault("stream_error", message="slow down", error={"code": 429}), RateLimitedError),
+            (Fault("stream_error", error={"code": "content_filter"}), ContentRefusedError),
+        ),
+    ),
+}
+
+each_provider = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+"""For tests that take a `provider`."""
