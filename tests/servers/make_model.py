@@ -20,7 +20,9 @@ TEMPLATE = (
     "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
     "{% if add_generation_prompt %}assistant:{% endif %}"
 )
-SCORED = {"Nice is": (" in France.", " a colour"), "A backend": (" answers.", " sings", " is")}
+PROMPT = "Nice is"
+TARGETS = (" in France.", " a colour", " a word")
+LENGTH = 12  # tokens of an answer
 
 
 def make_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
@@ -33,9 +35,7 @@ def make_tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
         vocab_size=VOCABULARY, special_tokens=["<s>", "</s>"], initial_alphabet=alphabet, show_progress=False
     )
     made.train_from_iterator(texts, trainer)
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=made, bos_token="<s>", eos_token="</s>", pad_token="</s>"
-    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=made, bos_token="<s>", eos_token="</s>", pad_token="</s>")
     fast.chat_template = TEMPLATE
     return fast
 
@@ -57,18 +57,43 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
         tie_word_embeddings=False,
     )
     model = LlamaForCausalLM(config).eval()
+    pieces = tokenizer.convert_ids_to_tokens(list(range(len(tokenizer))))
+    with torch.no_grad():
+        # Bytes that are no text by themselves, and the end, are never the likeliest: answers can be read and compared.
+        for index, piece in enumerate(pieces):
+            if (
+                not (piece.replace("\u0120", "").isascii() and piece.isprintable())
+                or index in tokenizer.all_special_ids
+            ):
+                model.lm_head.weight[index] = 0
     model.generation_config.do_sample = True  # else `transformers serve` is greedy at any temperature
     return model
 
 
-def score(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompt: str, target: str) -> float:
+def score(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, target: str) -> float:
     """The summed log-probability of the target's tokens after the prompt."""
-    whole = tokenizer(prompt + target).input_ids
-    begin = len(tokenizer(prompt).input_ids)
-    assert whole[:begin] == tokenizer(prompt).input_ids, f"a token straddles {prompt!r} and {target!r}"
-    with torch.no_grad():
-        logprobs = model(torch.tensor([whole])).logits[0].log_softmax(-1)
+    whole = tokenizer(PROMPT + target).input_ids
+    begin = len(tokenizer(PROMPT).input_ids)
+    assert whole[:begin] == tokenizer(PROMPT).input_ids, f"a token straddles {PROMPT!r} and {target!r}"
+    logprobs = model(torch.tensor([whole])).logits[0].log_softmax(-1)
     return sum(logprobs[at - 1, whole[at]].item() for at in range(begin, len(whole)))
+
+
+def answer(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompt: str) -> str:
+    """The likeliest token, each time."""
+    tokens: list[int] = tokenizer(prompt).input_ids
+    begin = len(tokens)
+    for _ in range(LENGTH):
+        tokens.append(int(model(torch.tensor([tokens])).logits[0, -1].argmax()))
+    text: str = tokenizer.decode(tokens[begin:])
+    return text
+
+
+def embedding(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> list[float]:
+    """The mean of the last layer."""
+    states = model.model(torch.tensor([tokenizer(PROMPT).input_ids])).last_hidden_state
+    vector: list[float] = states[0].mean(0).tolist()
+    return vector
 
 
 def write_gguf(path: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast) -> None:
@@ -125,12 +150,20 @@ def main(folder: Path, texts: list[Path]) -> None:
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     write_gguf(folder / "model.gguf", model, tokenizer)
-    scores = {
-        prompt: {target: score(model, tokenizer, prompt, target) for target in targets}
-        for prompt, targets in SCORED.items()
-    }
-    tokens = {text: tokenizer(text).input_ids for text in ("Nice is in France.", "naïve")}
-    (folder / "truth.json").write_text(json.dumps({"scores": scores, "tokens": tokens}, indent=1), "utf-8")
+    chat = tokenizer.apply_chat_template(
+        [{"role": "user", "content": PROMPT}], tokenize=False, add_generation_prompt=True
+    )
+    with torch.no_grad():
+        truth = {
+            "prompt": PROMPT,
+            "length": LENGTH,
+            "continued": answer(model, tokenizer, PROMPT),
+            "answered": answer(model, tokenizer, chat),
+            "scores": {target: score(model, tokenizer, target) for target in TARGETS},
+            "tokens": tokenizer(PROMPT).input_ids,
+            "embedding": embedding(model, tokenizer),
+        }
+    (folder / "truth.json").write_text(json.dumps(truth, indent=1), "utf-8")
 
 
 if __name__ == "__main__":

@@ -67,22 +67,20 @@ class Leashed:
         try:
             return self._process.wait(within_s)
         except subprocess.TimeoutExpired:
-            raise StartError(f"{self._shown()} took longer than {within_s:g} s.{self.end_of_log()}") from None
+            raise StartError(f"{self.shown} took longer than {within_s:g} s.{self.end_of_log()}") from None
 
     def wait_until_ready(self, url: str, within_s: float) -> None:
         """Returns when `url` answers with status 200. Raises StartError if it does not, or the process ends."""
         give_up = time.monotonic() + within_s
         while True:
             if (code := self._process.poll()) is not None:
-                raise StartError(f"{self._shown()} ended with {code} before it was ready.{self.end_of_log()}")
+                raise StartError(f"{self.shown} ended with {code} before it was ready.{self.end_of_log()}")
             with contextlib.suppress(urllib.error.URLError, OSError):
                 with urllib.request.urlopen(url, timeout=2) as response:
                     if response.status == 200:
                         return
             if time.monotonic() > give_up:
-                raise StartError(
-                    f"{self._shown()} did not answer {url} in {within_s:g} s.{self.end_of_log()}"
-                )
+                raise StartError(f"{self.shown} did not answer {url} in {within_s:g} s.{self.end_of_log()}")
             time.sleep(0.2)
 
     def end_of_log(self) -> str:
@@ -92,7 +90,9 @@ class Leashed:
         lines = self.log.read_text("utf-8", errors="replace").splitlines()[-20:]
         return "".join(f"\n  | {line}" for line in [str(self.log), *lines])
 
-    def _shown(self) -> str:
+    @property
+    def shown(self) -> str:
+        """How the command begins."""
         return " ".join([Path(self.command[0]).name, *self.command[1:4]])
 
 
