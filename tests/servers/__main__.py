@@ -64,7 +64,14 @@ def main() -> int:
 def _pytest(addresses: Addresses, files: list[str], options: list[str]) -> int:
     where = addresses.work / "addresses.json"
     addresses.write(where)
-    command = [python_of(addresses.work, "tests"), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    command: list[str | Path] = [
+        python_of(addresses.work, "tests"),
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
     env = {**os.environ, VARIABLE: str(where)}
     paths = [f"tests/servers/real/{name}" for name in files]
     with Leashed([*command, *paths, *options], env=env, cwd=ROOT) as process:

@@ -76,7 +76,8 @@ def score(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, target: s
     begin = len(tokenizer(PROMPT).input_ids)
     assert whole[:begin] == tokenizer(PROMPT).input_ids, f"a token straddles {PROMPT!r} and {target!r}"
     logprobs = model(torch.tensor([whole])).logits[0].log_softmax(-1)
-    return sum(logprobs[at - 1, whole[at]].item() for at in range(begin, len(whole)))
+    total: float = sum(logprobs[at - 1, whole[at]].item() for at in range(begin, len(whole)))
+    return total
 
 
 def answer(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompt: str) -> str:

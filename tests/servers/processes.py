@@ -13,13 +13,10 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
-
-GRACE_S = 5.0  # for ending by itself, once asked to
 
 
 class StartError(Exception):
@@ -27,7 +24,10 @@ class StartError(Exception):
 
 
 class Leashed:
-    """A command under way, for the duration of a `with` block. Its output goes to `log`, or to ours."""
+    """A command under way, for the duration of a `with` block. Its output goes to `log`, or to ours.
+
+    At the end it is asked to end, and made to `grace_s` later.
+    """
 
     def __init__(
         self,
@@ -36,14 +36,16 @@ class Leashed:
         log: Path | None = None,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        grace_s: float = 5.0,
     ) -> None:
         self.command = [str(part) for part in command]
         self.log = log
         self._env = env
         self._cwd = cwd
+        self._grace_s = grace_s
 
     def __enter__(self) -> Self:
-        leash = [sys.executable, __file__, *self.command]
+        leash = [sys.executable, __file__, str(self._grace_s), *self.command]
         with contextlib.ExitStack() as stack:
             output = None if self.log is None else stack.enter_context(self.log.open("ab"))
             self._process = subprocess.Popen(
@@ -75,10 +77,9 @@ class Leashed:
         while True:
             if (code := self._process.poll()) is not None:
                 raise StartError(f"{self.shown} ended with {code} before it was ready.{self.end_of_log()}")
-            with contextlib.suppress(urllib.error.URLError, OSError):
-                with urllib.request.urlopen(url, timeout=2) as response:
-                    if response.status == 200:
-                        return
+            with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=2) as response:
+                if response.status == 200:
+                    return
             if time.monotonic() > give_up:
                 raise StartError(f"{self.shown} did not answer {url} in {within_s:g} s.{self.end_of_log()}")
             time.sleep(0.2)
@@ -104,7 +105,7 @@ def free_port() -> int:
         return port
 
 
-def _hold(command: Sequence[str]) -> int:
+def _hold(grace_s: float, command: Sequence[str]) -> int:
     """Runs the command until it ends or stdin closes; either way its process group is gone afterwards."""
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
 
@@ -113,7 +114,7 @@ def _hold(command: Sequence[str]) -> int:
             pass
         _signal(child.pid, signal.SIGTERM)
         try:
-            child.wait(GRACE_S)
+            child.wait(grace_s)
         except subprocess.TimeoutExpired:
             _signal(child.pid, signal.SIGKILL)
 
@@ -130,4 +131,4 @@ def _signal(group: int, number: int) -> None:
 
 if __name__ == "__main__":
     # Not through sys.exit: a thread may be reading stdin, which makes an orderly end hang or complain.
-    os._exit(_hold(sys.argv[1:]) & 0xFF)
+    os._exit(_hold(float(sys.argv[1]), sys.argv[2:]) & 0xFF)

@@ -49,7 +49,7 @@ def running(work: Path, truth: dict[str, object]) -> Iterator[Addresses]:
     with contextlib.ExitStack() as stack:
         started = {}
         for name, (program, *arguments) in commands.items():
-            command = [python_of(work, name).parent / program, *arguments]
+            command: list[str | Path] = [python_of(work, name).parent / program, *arguments]
             server = Leashed(command, log=_fresh(work / f"{name}.log"), env=_environment(), cwd=work)
             started[name] = stack.enter_context(server)
         for name, server in started.items():

@@ -11,7 +11,8 @@ from onetwo_like.builtins import llm
 from onetwo_like.core.executable import Executable
 from onetwo_like.core.request import Reply
 from tests.servers.addresses import Addresses
-from tests.servers.loopback import logprob_of, tokens_of, vector_of
+from tests.servers.http_server import tokens_of
+from tests.servers.loopback import logprob_of, vector_of
 
 
 class Town(BaseModel):

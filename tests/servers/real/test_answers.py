@@ -6,11 +6,9 @@ It is held against what the model's weights say, or what the server behind LiteL
 import pytest
 
 from onetwo_like import ot
-from onetwo_like.backends.openai_compatible import Compatible
 from onetwo_like.builtins import llm
 from onetwo_like.core.events import TextDelta
 from tests.servers.addresses import Addresses
-from tests.servers.loopback import LoopbackServer
 from tests.servers.real.cells import answered, see
 from tests.servers.real.operations import OPERATIONS, Operation, truth_of
 from tests.servers.real.ways import WAYS, Way

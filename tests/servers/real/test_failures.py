@@ -10,17 +10,13 @@ from tests.servers.addresses import Addresses
 from tests.servers.http_server import Fault, status
 from tests.servers.loopback import LoopbackServer
 from tests.servers.real.cells import see
-from tests.servers.real.operations import truth_of
 from tests.servers.real.ways import WAYS, WRONG_KEY, Way
 
 BEHIND_LITELLM = [way for way in WAYS if way.server == "LiteLLM"]
-TOO_LONG = {
-    "message": "This model's maximum context length is 512 tokens.",
-    "code": "context_length_exceeded",
-}
+TOO_LONG = "This model's maximum context length is 512 tokens."
 FAULTS = {
     "status 400": status(400),
-    "status 400, too long": status(400, **TOO_LONG),
+    "status 400, too long": status(400, TOO_LONG, code="context_length_exceeded"),
     "status 403": status(403),
     "status 429": status(429, headers={"retry-after": "0"}),
     "status 500": status(500),

@@ -4,7 +4,7 @@ import pytest
 
 from onetwo_like import ot
 from tests.servers.addresses import Addresses
-from tests.servers.real.cells import answered, expected, outcome_of, see
+from tests.servers.real.cells import expected, see
 from tests.servers.real.operations import OPERATIONS, truth_of
 from tests.servers.real.ways import WAYS, Way
 
