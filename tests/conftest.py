@@ -21,6 +21,7 @@ SLOW = (
     "tests/middleware/test_order.py",
     "tests/middleware/test_processes.py",
     "tests/test_notebooks.py",
+    "tests/test_site.py",
     "tests/testing/test_replaying.py",
 )
 

@@ -140,6 +140,15 @@ def test_the_examples_of_this_docstring_show_what_happens(path, name, text, line
     check_shown(doctest.DocTestParser().get_doctest(text, names, name, str(path), line))
 
 
+@pytest.mark.parametrize(
+    "path", [*sorted(ROOT.glob("*.md")), *PAGES[1:]], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_links_to_files_of_the_tree_lead_somewhere(path):
+    """Links into the middle of a page are checked where the site is built."""
+    targets = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", path.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
 def test_blocks_are_found_with_their_lines_and_in_lists():
     page = "# A\n\n```python\na = 1\n```\n\n- item\n\n  ```python\n  b = 2\n  ```\n\n```console\n$ ls\n```\n"
     assert list(blocks(page)) == [Block("a = 1\n", 4), Block("b = 2\n", 10)]
