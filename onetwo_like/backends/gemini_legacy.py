@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import threading
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,9 +22,17 @@ from onetwo_like.backends.gemini_wire import as_json
 from onetwo_like.backends.secrets import Secret
 from onetwo_like.core.registry import Caching
 from onetwo_like.core.request import Reply, Request
-from onetwo_like.errors import MalformedReplyError, OneTwoError, UnsupportedOptionError
+from onetwo_like.errors import (
+    ConnectionFailedError,
+    InvalidRequestError,
+    MalformedReplyError,
+    OneTwoError,
+    UnsupportedOptionError,
+)
 
 if TYPE_CHECKING:
+    import requests
+
     from onetwo_like.builtins.tools import Tool
 
 # What importing the SDK says to whoever chose it already: that it has ended, and until when its parts know this Python.
@@ -40,8 +49,7 @@ class GeminiLegacy(GeminiModel):
     Google ended all support for the SDK in 2025. It holds protobuf below 6, and lacks what the API has learnt since:
     the options `seed` and `reasoning`, shown thoughts, and schemas for objects, which are asked for in JSON mode and
     in words. It asks in threads, `max_concurrency` of them. `extra` is as in `Gemini`, as far as the SDK knows its
-    fields; others are an UnsupportedOptionError before any call. An error in the middle of a stream cannot be told
-    from a stream that broke off. The key is `api_key`, GEMINI_API_KEY or GOOGLE_API_KEY; the other arguments are those
+    fields; others are an UnsupportedOptionError before any call. The key is `api_key`, GEMINI_API_KEY or GOOGLE_API_KEY; the other arguments are those
     of `Gemini`.
 
     >>> GeminiLegacy("gemini-1.5-flash", temperature=0)
@@ -96,18 +104,22 @@ class GeminiLegacy(GeminiModel):
     async def _ask(self, connection: _Connection, request: Request) -> Reply:
         api, (body, stream) = request.op, request.values
         assert isinstance(api, Api)
-        message = _message(api, self.model if "/" in self.model else f"models/{self.model}", body)
+        model = self.model if "/" in self.model else f"models/{self.model}"
         # Ours rings first; the SDK's, which is for a part of the call only, ends the thread.
         options = {"retry": None, "timeout": self.timeout_s and self.timeout_s + _LONGER_S}
+        name = f"stream_{_METHODS[api]}" if stream else _METHODS[api]
+        method: Callable[..., Any] = getattr(connection.service, name)
+
+        def call() -> Any:  # in a thread: making messages of files takes time as well
+            return method(_message(api, model, body), **options)
+
         try:
             if stream:
-                reply: object = await gather_answer(_pieces(connection, message, options))
+                async with contextlib.aclosing(_pieces(connection.threads, call)) as pieces:
+                    reply: object = await gather_answer(pieces)
             else:
-                method: Callable[..., Any] = getattr(connection.service, _METHODS[api])
                 loop = asyncio.get_running_loop()
-                reply = await loop.run_in_executor(
-                    connection.threads, lambda: _plain(method(message, **options))
-                )
+                reply = await loop.run_in_executor(connection.threads, lambda: _plain(call()))
             return api.reply(reply, None)
         except Exception as error:
             ours = _translated(error)
@@ -121,15 +133,28 @@ class GeminiLegacy(GeminiModel):
         for known in _KNOWN_WARNINGS:
             warnings.filterwarnings("ignore", known, FutureWarning)
         import google.generativeai  # noqa: F401  (says what is missing, if it is)
+        import requests  # comes with it
         from google.ai.generativelanguage import GenerativeServiceClient
-        from google.api_core.client_options import ClientOptions
-
-        # One of our own: `google.generativeai.configure` has one key and one address for the whole process.
-        service = GenerativeServiceClient(
-            transport="rest",
-            client_options=ClientOptions(api_key=key.reveal(), api_endpoint=self.endpoint),
+        from google.ai.generativelanguage_v1beta.services.generative_service.transports.rest import (
+            GenerativeServiceRestTransport,
         )
-        return _Connection(service, ThreadPoolExecutor(self._max_concurrency, "gemini-legacy"))
+        from google.auth.credentials import AnonymousCredentials
+
+        session = requests.Session()
+        session.headers["x-goog-api-key"] = key.reveal()
+        session.max_redirects = 0  # the key would go with the request, to wherever they lead
+        adapter = requests.adapters.HTTPAdapter(pool_connections=1, pool_maxsize=self._max_concurrency)
+        session.mount(self.endpoint, adapter)
+
+        class Transport(GenerativeServiceRestTransport):  # type: ignore[misc]
+            def _prep_wrapped_messages(self, client_info: Any) -> None:
+                self._session = session  # google.auth's sends a request twice more that gets a 401
+                super()._prep_wrapped_messages(client_info)
+
+        # A client of our own: `google.generativeai.configure` has one key and one address for the whole process.
+        transport = Transport(host=self.endpoint, credentials=AnonymousCredentials())  # type: ignore[no-untyped-call]
+        service = GenerativeServiceClient(transport=transport)
+        return _Connection(service, session, ThreadPoolExecutor(self._max_concurrency, "gemini-legacy"))
 
     @property
     def _is_providers_own(self) -> bool:
@@ -137,14 +162,15 @@ class GeminiLegacy(GeminiModel):
 
 
 class _Connection(NamedTuple):
-    """The client below the SDK's models, and the threads in which it asks."""
+    """The client below the SDK's models, what it sends by, and the threads in which it asks."""
 
     service: Any
+    session: requests.Session
     threads: ThreadPoolExecutor
 
 
 async def _close(connection: _Connection) -> None:
-    connection.service.transport.close()
+    connection.session.close()
     connection.threads.shutdown(wait=False)
 
 
@@ -175,7 +201,7 @@ def _message(api: Api, model: str, body: dict[str, Any]) -> Any:
         ) from None
 
 
-async def _pieces(connection: _Connection, message: Any, options: dict[str, Any]) -> AsyncIterator[object]:
+async def _pieces(threads: ThreadPoolExecutor, call: Callable[[], Any]) -> AsyncGenerator[object, None]:
     """The chunks of a stream, which is read in a thread."""
     loop = asyncio.get_running_loop()
     come: asyncio.Queue[object] = asyncio.Queue()
@@ -187,17 +213,19 @@ async def _pieces(connection: _Connection, message: Any, options: dict[str, Any]
 
     def read() -> None:
         try:
-            chunks = connection.service.stream_generate_content(message, **options)
-            for chunk in chunks:
-                if left.is_set():
-                    chunks.cancel()
-                    return
-                tell(_plain(chunk))
+            chunks = call()
+            try:
+                for chunk in chunks:
+                    if left.is_set():
+                        return
+                    tell(_plain(chunk))
+            finally:
+                chunks.cancel()  # closes the response, whatever is left of it
         finally:
             if not left.is_set():
                 tell(ended)
 
-    reading = loop.run_in_executor(connection.threads, read)
+    reading = loop.run_in_executor(threads, read)
     try:
         while (piece := await come.get()) is not ended:
             yield piece
@@ -226,6 +254,7 @@ def _with_whole_numbers(value: Any) -> Any:
 def _translated(error: Exception) -> OneTwoError | None:
     from google.api_core.exceptions import GoogleAPICallError
     from google.protobuf.json_format import ParseError
+    from requests import TooManyRedirects
 
     if isinstance(error, OneTwoError):
         return error
@@ -233,13 +262,30 @@ def _translated(error: Exception) -> OneTwoError | None:
         answer = error.response
         headers = answer.headers if answer is not None else {}
         return refusal(int(error.code) if error.code else None, _body_of(answer) or error.message, headers)
+    if isinstance(error, TooManyRedirects):
+        return InvalidRequestError("the server sends on to another address. Give that as base_url.")
     if (broken := broken_connection(error)) is not None:
         return broken
+    if str(error).startswith(_UNFINISHED) and (last := _object_in(str(error))):
+        # Between two pieces, or after an error, of which the SDK itself makes an empty piece.
+        broke_off = ConnectionFailedError("the stream broke off between two pieces")
+        return refusal(None, last, {}) if "error" in last else broke_off
     if isinstance(
         error, ParseError | ValueError | IndexError
-    ):  # an array of JSON that is none, or has no end
+    ):  # an array that is none, or ends within a piece
         return MalformedReplyError(f"the reply is not what was promised: {excerpt(str(error))}")
     return None
+
+
+_UNFINISHED = "Unfinished stream: "  # and then the last piece
+
+
+def _object_in(said: str) -> dict[str, Any] | None:
+    try:
+        last = json.loads(said.removeprefix(_UNFINISHED))
+    except ValueError:
+        return None
+    return last if isinstance(last, dict) else None
 
 
 def _body_of(answer: Any) -> object:

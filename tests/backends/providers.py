@@ -1,13 +1,15 @@
 """Which backends face the tests that hold for every provider, each with what server, and what goes wrong in its own way?"""
 
+import importlib.util
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
 
-from onetwo_like.backends import OpenAI
+from onetwo_like.backends import Gemini, GeminiLegacy, OpenAI
 from onetwo_like.backends.remote import Remote
 from onetwo_like.errors import (
+    AuthenticationError,
     BackendError,
     ContentRefusedError,
     ContextTooLongError,
@@ -15,6 +17,7 @@ from onetwo_like.errors import (
     PermissionDeniedError,
     RateLimitedError,
 )
+from tests.servers.gemini_loopback import GeminiServer
 from tests.servers.http_server import Fault, HttpServer, status
 from tests.servers.loopback import LoopbackServer
 
@@ -35,7 +38,34 @@ class Provider(NamedTuple):
         return self.backend(**made)
 
 
+INVALID_KEY = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
+GOOGLES = (
+    (status(400, "API key not valid. Please pass a valid API key."), AuthenticationError),
+    (status(400, "no", details=INVALID_KEY), AuthenticationError),
+    (
+        status(
+            400, "The input token count (2000000) exceeds the maximum number of tokens allowed (1048576)."
+        ),
+        ContextTooLongError,
+    ),
+    (
+        status(400, "User location is not supported for the API use.", status="FAILED_PRECONDITION"),
+        PermissionDeniedError,
+    ),
+)
+
+GOOGLES_STREAMS = (
+    (Fault("stream_error", 429, message="slow down"), RateLimitedError),
+    (Fault("stream_error", 403), PermissionDeniedError),
+)
+
 PROVIDERS = {
+    "gemini": Provider(
+        Gemini,
+        GeminiServer,
+        GOOGLES,
+        GOOGLES_STREAMS,
+    ),
     "openai": Provider(
         OpenAI,
         LoopbackServer,
@@ -52,6 +82,10 @@ PROVIDERS = {
         ),
     ),
 }
+
+# Its SDK, which holds protobuf below 6, is not in the dev extra: CI runs these in an environment of their own.
+if importlib.util.find_spec("google") and importlib.util.find_spec("google.generativeai"):
+    PROVIDERS["gemini-legacy"] = Provider(GeminiLegacy, GeminiServer, GOOGLES, GOOGLES_STREAMS)
 
 each_provider = pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
 """For tests that take a `provider`."""

@@ -161,7 +161,7 @@ def test_the_sdks_error_is_the_cause(provider, server):
     backend = provider.made(server).register()
     server.fail(status(400, "bad stop"))
     error = failure_of(llm.generate_text("Hello"))
-    assert type(error.__cause__).__module__.startswith(backend.sdk)
+    assert type(error.__cause__).__module__.startswith(backend.sdk.partition(".")[0])
     assert "bad stop" in str(error)
 
 
@@ -253,7 +253,8 @@ PASSING = [*[fault for fault, error in FAILURES if error is not ContentRefusedEr
 @each_provider
 @pytest.mark.parametrize("fault", PASSING, ids=repr)
 def test_a_run_that_failed_goes_on_from_the_cache(provider, server, fault, tmp_path):
-    provider.made(server, timeout_s=0.1, cache=ot.Cache(tmp_path)).register()
+    timeout_s = 0.5 if fault in ("hang", "slow_drip") else 60  # the other calls must be done within it
+    provider.made(server, timeout_s=timeout_s, cache=ot.Cache(tmp_path)).register()
     questions = ot.parallel(*[llm.generate_text(f"q{i}") for i in range(3)], max_concurrency=1)
     server.fail(None, fault)
     failure_of(questions)

@@ -28,8 +28,8 @@ PNG = b"\x89PNG..."
 
 def answer(*parts: Any, reason="STOP", **fields):
     """A reply with one candidate; a str is a part of text."""
-    parts = [{"text": part} if isinstance(part, str) else part for part in parts]
-    candidate = {"content": {"role": "model", "parts": parts}, "finishReason": reason, "index": 0}
+    content = {"role": "model", "parts": [{"text": p} if isinstance(p, str) else p for p in parts]}
+    candidate = {"content": content, "finishReason": reason, "index": 0}
     return {"candidates": [candidate], "modelVersion": "tiny-001", **fields}
 
 
@@ -227,15 +227,12 @@ def test_a_tool_loop_returns_calls_ids_and_signatures_as_they_came(watched):
 
 
 def test_arguments_with_nulls_in_a_stream_keep_them():
-    call = {"functionCall": {"name": "f", "args": {"a": None, "b": [None, {"c": None}], "snake_case": 1}}}
-    google = Google([answer(call)])
+    args = {"a": None, "b": (None, {"c": None}), "snake_case": 1}
+    google = Google([answer({"functionCall": {"name": "f", "args": args}})])
     google.backend()
-
-    def f(**_kwargs: Any) -> None: ...
-
     tool = ot.Tool("f", "", {"type": "object", "properties": {}})
     content = ot.run(llm.chat("Call f.", tools=[tool]), on_event=lambda event: None)
-    assert content.tool_calls == [ot.ToolCall("f", call["functionCall"]["args"])]
+    assert content.tool_calls == [ot.ToolCall("f", args)]
 
 
 # Streaming

@@ -290,11 +290,16 @@ def test_thoughts_count_as_output_and_what_tools_read_as_input():
 def test_vectors_and_counts_are_checked():
     assert EMBED.reply({"embeddings": [{"values": [1, 0.5]}]}, None).value == [[1.0, 0.5]]
     assert COUNT.reply({"totalTokens": 7}, None).value == 7
-    for wrong in ({}, {"embeddings": []}, {"embeddings": [{}]}, {"embeddings": [{"values": ["a"]}]}):
-        with pytest.raises(MalformedReplyError):
-            EMBED.reply(wrong, None)
     with pytest.raises(MalformedReplyError):
         COUNT.reply({"totalTokens": "7"}, None)
+
+
+@pytest.mark.parametrize(
+    "reply", [{}, {"embeddings": []}, {"embeddings": [{}]}, {"embeddings": [{"values": ["a"]}]}], ids=str
+)
+def test_a_vector_that_is_none_is_malformed(reply):
+    with pytest.raises(MalformedReplyError):
+        EMBED.reply(reply, None)
 
 
 @pytest.mark.parametrize("reply", [[], "text", None], ids=str)

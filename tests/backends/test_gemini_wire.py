@@ -15,7 +15,7 @@ from onetwo_like.errors import InvalidRequestError, UsageError
 PNG = b"\x89PNG..."
 
 
-def parts_of(*pieces: Any, role: Any = "user") -> list[dict[str, Any]]:
+def parts_of(*pieces: Any, role: Any = "user") -> Any:
     """What a message of these pieces consists of."""
     [content] = wire_conversation([ot.Message(role, ot.ChunkList(pieces))])["contents"]
     assert content["role"] == role
