@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from onetwo_like.backends.anthropic import Anthropic
     from onetwo_like.backends.base import Backend
     from onetwo_like.backends.batched import Batched
     from onetwo_like.backends.gemini import Gemini
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from onetwo_like.backends.scripted import Scripted
 
 _LATE = {
+    "Anthropic": "onetwo_like.backends.anthropic",
     "Backend": "onetwo_like.backends.base",
     "Batched": "onetwo_like.backends.batched",
     "Fallback": "onetwo_like.backends.routers",
@@ -27,6 +29,7 @@ _LATE = {
 }
 
 __all__ = [
+    "Anthropic",
     "Backend",
     "Batched",
     "Fallback",

@@ -17,7 +17,7 @@ from onetwo_like.backends.openai_responses import (
 from onetwo_like.backends.openai_texts import EMBEDDINGS, SCORES, TEXTS, score_of
 from onetwo_like.backends.remote import as_one
 from onetwo_like.backends.secrets import Secret
-from onetwo_like.backends.stainless import Sdk, ask
+from onetwo_like.backends.stainless import Sdk, ask, close, leave_open, limits
 from onetwo_like.core.content import ChunkList, as_messages, text_of
 from onetwo_like.core.events import streaming
 from onetwo_like.core.operation import Operation
@@ -138,7 +138,7 @@ class OpenAI(ChatModel):
             max_concurrency=max_concurrency,
             rpm=rpm,
             tpm=tpm,
-            close=_close if http_client is None else _leave_open,
+            close=close if http_client is None else leave_open,
             **defaults,
         )
 
@@ -296,11 +296,7 @@ class OpenAI(ChatModel):
 
         http_client = self._http_client
         if http_client is None:
-            import httpx2  # comes with openai, so what is missing without the extra is openai
-
-            most = self._max_concurrency
-            limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most)
-            http_client = DefaultAsyncHttpx2Client(limits=limits, timeout=None)
+            http_client = DefaultAsyncHttpx2Client(limits=limits(self._max_concurrency), timeout=None)
         return AsyncOpenAI(
             api_key=key.reveal(),
             organization=self._organization,
@@ -324,11 +320,3 @@ def _effort(reasoning: str | int | None) -> str | None:
             f"OpenAI takes reasoning in words ('minimal', 'low', 'medium', 'high', or 0 for none), not {reasoning} tokens"
         )
     return reasoning
-
-
-async def _close(client: AsyncOpenAI) -> None:
-    await client.close()
-
-
-async def _leave_open(client: AsyncOpenAI) -> None:
-    """For a client whose connections are the user's."""

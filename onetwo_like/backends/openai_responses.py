@@ -18,7 +18,7 @@ from onetwo_like.backends.chat_model import (
 from onetwo_like.backends.failures import excerpt
 from onetwo_like.backends.openai_chat import items_of, result_text, url_of
 from onetwo_like.backends.openai_schema import response_format
-from onetwo_like.backends.stainless import Api, count
+from onetwo_like.backends.stainless import Api, count, read_count
 from onetwo_like.core.content import Chunk, Message, Reasoning, ToolCall, ToolResult
 from onetwo_like.core.events import emit_text
 from onetwo_like.core.frozen import thawed
@@ -213,14 +213,6 @@ async def gather_response(events: AsyncIterator[object]) -> dict[str, Any]:
     raise ConnectionFailedError(
         f"the stream broke off without a response, after {sum(map(len, pieces))} characters"
     )
-
-
-def read_count(reply: dict[str, Any]) -> int:
-    """The number of tokens that an input has."""
-    tokens = count(reply, "input_tokens")
-    if tokens is None:
-        raise MalformedReplyError(f"the reply has no input_tokens: {excerpt(str(reply))}")
-    return tokens
 
 
 RESPONSES = Api("responses", "/responses", read_response, usage_of_response, gather_response)

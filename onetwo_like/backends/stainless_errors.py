@@ -11,6 +11,7 @@ from onetwo_like.errors import (
     BackendError,
     BackendTimeoutError,
     ConnectionFailedError,
+    ContentRefusedError,
     ContextTooLongError,
     InvalidRequestError,
     OneTwoError,
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from onetwo_like.backends.stainless import Sdk
 
 _CONTEXT = re.compile(r"context[ _](length|window|size)|prompt is too long", re.IGNORECASE)
+
+_FILTERED = re.compile(r"blocked by content filtering", re.IGNORECASE)
 
 
 def translated(error: Any, sdk: Sdk) -> BackendError:
@@ -42,6 +45,8 @@ def translated(error: Any, sdk: Sdk) -> BackendError:
     said = _said(error)
     if kind is InvalidRequestError and _CONTEXT.search(said):
         kind = ContextTooLongError
+    if _FILTERED.search(said):  # Anthropic's filter, whatever the type of the error
+        kind = ContentRefusedError
     made = _made(kind, f"{status}: {said}" if status is not None and status >= 400 else said, sdk)
     made.request_id = getattr(error, "request_id", None)
     response = getattr(error, "response", None)
@@ -50,14 +55,12 @@ def translated(error: Any, sdk: Sdk) -> BackendError:
     return made
 
 
-def own_error_in(group: BaseExceptionGroup[Any]) -> OneTwoError | None:
-    """The error of ours, such as that of the network guard, which connecting wraps in a group."""
-    for error in group.exceptions:
-        if isinstance(error, OneTwoError):
-            return error
-        if isinstance(error, BaseExceptionGroup) and (inner := own_error_in(error)) is not None:
-            return inner
-    return None
+def own_error_in(error: BaseException | None) -> OneTwoError | None:
+    """The error of ours, such as that of the network guard, which connecting or the SDK wrapped in others."""
+    if error is None or isinstance(error, OneTwoError):
+        return error
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else [error.__cause__]
+    return next(filter(None, map(own_error_in, inner)), None)
 
 
 def _made(kind: type[BackendError], said: str, sdk: Sdk) -> BackendError:

@@ -6,17 +6,20 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from onetwo_like.backends import Gemini, GeminiLegacy, OpenAI
+from onetwo_like.backends import Anthropic, Gemini, GeminiLegacy, OpenAI
 from onetwo_like.backends.remote import Remote
 from onetwo_like.errors import (
     AuthenticationError,
     BackendError,
     ContentRefusedError,
     ContextTooLongError,
+    InvalidRequestError,
     ModelNotFoundError,
+    OverloadedError,
     PermissionDeniedError,
     RateLimitedError,
 )
+from tests.servers.anthropic_loopback import AnthropicServer
 from tests.servers.gemini_loopback import GeminiServer
 from tests.servers.http_server import Fault, HttpServer, status
 from tests.servers.loopback import LoopbackServer
@@ -60,6 +63,36 @@ GOOGLES_STREAMS = (
 )
 
 PROVIDERS = {
+    "anthropic": Provider(
+        Anthropic,
+        AnthropicServer,
+        (
+            (status(400, "prompt is too long: 9 tokens > 5 maximum"), ContextTooLongError),
+            (status(400, "Output blocked by content filtering policy"), ContentRefusedError),
+            (status(402), PermissionDeniedError),
+            (status(413), InvalidRequestError),
+        ),
+        (
+            *[
+                (Fault("stream_error", error={"type": kind}), expected)
+                for kind, expected in {
+                    "overloaded_error": OverloadedError,
+                    "timeout_error": OverloadedError,
+                    "rate_limit_error": RateLimitedError,
+                    "invalid_request_error": InvalidRequestError,
+                    "authentication_error": AuthenticationError,
+                    "permission_error": PermissionDeniedError,
+                    "billing_error": PermissionDeniedError,
+                    "not_found_error": ModelNotFoundError,
+                    "request_too_large": InvalidRequestError,
+                }.items()
+            ],
+            (
+                Fault("stream_error", message="Output blocked by content filtering policy"),
+                ContentRefusedError,
+            ),
+        ),
+    ),
     "gemini": Provider(
         Gemini,
         GeminiServer,

@@ -253,12 +253,16 @@ PASSING = [*[fault for fault, error in FAILURES if error is not ContentRefusedEr
 @each_provider
 @pytest.mark.parametrize("fault", PASSING, ids=repr)
 def test_a_run_that_failed_goes_on_from_the_cache(provider, server, fault, tmp_path):
-    timeout_s = 0.5 if fault in ("hang", "slow_drip") else 60  # the other calls must be done within it
-    provider.made(server, timeout_s=timeout_s, cache=ot.Cache(tmp_path)).register()
     questions = ot.parallel(*[llm.generate_text(f"q{i}") for i in range(3)], max_concurrency=1)
-    server.fail(None, fault)
+    patient = {"cache": ot.Cache(tmp_path), "timeout_s": None}
+    provider.made(server, **patient).register()
+    ot.run(llm.generate_text("q0"))
+    server.fail(fault)
+    if fault in ("hang", "slow_drip"):
+        provider.made(server, **{**patient, "timeout_s": 0.1}).register()
     failure_of(questions)
     assert len(server.requests) == 2
+    provider.made(server, **patient).register()
     answers = ["You said: q0", "You said: q1", "You said: q2"]
     assert ot.run(questions) == answers
     assert len(server.requests) == 4
