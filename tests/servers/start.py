@@ -66,16 +66,16 @@ def running(work: Path, truth: dict[str, object]) -> Iterator[Addresses]:
 
 
 def _litellm(upstream: int, key: str) -> dict[str, object]:
+    # Behind it is a server that the tests can make fail. LiteLLM's own mocks do not fail on all of its routes.
     behind = {"api_base": f"http://127.0.0.1:{upstream}/v1", "api_key": "sk-upstream", "max_retries": 0}
-    call = {"name": "weather", "arguments": '{"city": "Nice"}'}
-    calls = [{"id": "call-1", "type": "function", "function": call}]
+    bridged = {"use_chat_completions_api": True, **behind}
     models: dict[str, dict[str, object]] = {
-        # "openai" is asked by the path that came in; "hosted_vllm" by chat completions, whatever came in.
+        # "openai" is asked by the path that came in; the others by chat completions, whatever came in.
         "direct": {"model": "openai/tiny", **behind},
-        "bridged": {"model": "hosted_vllm/tiny", **behind},
+        "bridged": {"model": "hosted_vllm/tiny", **bridged},
+        # A model of its own for failures, because after refusals a backend asks more slowly.
         "failing-direct": {"model": "openai/failing", **behind},
-        "failing-bridged": {"model": "hosted_vllm/failing", **behind},
-        "caller": {"model": "openai/m", "api_key": "x", "mock_response": "", "mock_tool_calls": calls},
+        "failing-bridged": {"model": "hosted_vllm/failing", **bridged},
     }
     return {
         "model_list": [{"model_name": name, "litellm_params": params} for name, params in models.items()],
@@ -86,7 +86,13 @@ def _litellm(upstream: int, key: str) -> dict[str, object]:
 
 
 def _llama(port: int, key: str) -> dict[str, object]:
-    common = {"model": "tiny-llama/model.gguf", "n_ctx": 512, "n_threads": 2}
+    common = {
+        "model": "tiny-llama/model.gguf",
+        "n_ctx": 512,
+        "n_threads": 2,
+        "type_k": 0,
+        "type_v": 0,
+    }  # 32 bits
     models = [
         {"model_alias": "tiny-llama", "logits_all": True, **common},  # else it cannot score
         {"model_alias": "tiny-embedder", "embedding": True, **common},

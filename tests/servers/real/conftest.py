@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.addresses import VARIABLE, Addresses
-from tests.servers.loopback import LoopbackServer
+from tests.servers.real.upstream import Upstream
 
 collect_ignore_glob = [] if VARIABLE in os.environ else ["test_*.py"]
 
@@ -25,10 +25,10 @@ def addresses() -> Addresses:
 
 
 @pytest.fixture(scope="session")
-def upstream(addresses: Addresses) -> Iterator[LoopbackServer | None]:
+def upstream(addresses: Addresses) -> Iterator[Upstream | None]:
     """The server that LiteLLM asks, and whose faults it passes on; None once the servers have been stopped."""
     if addresses.stopped:
         yield None
         return
-    with LoopbackServer(port=addresses.upstream_port) as server:
+    with Upstream(port=addresses.upstream_port) as server:
         yield server

@@ -8,8 +8,8 @@ from onetwo_like.builtins import llm
 from onetwo_like.core.events import TextDelta
 from tests.servers.addresses import Addresses
 from tests.servers.http_server import Fault, status
-from tests.servers.loopback import LoopbackServer
 from tests.servers.real.cells import see
+from tests.servers.real.upstream import Upstream
 from tests.servers.real.ways import WAYS, WRONG_KEY, Way
 
 BEHIND_LITELLM = [way for way in WAYS if way.server == "LiteLLM"]
@@ -35,7 +35,7 @@ def ask(way: Way, at: Addresses, model: str = "failing", **settings: object) -> 
 
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("way", BEHIND_LITELLM, ids=str)
-def test_a_fault_has_its_error(way: Way, fault: str, addresses: Addresses, upstream: LoopbackServer) -> None:
+def test_a_fault_has_its_error(way: Way, fault: str, addresses: Addresses, upstream: Upstream) -> None:
     upstream.always = FAULTS[fault]
     try:
         see(addresses, way, fault, lambda: ask(way, addresses))
@@ -44,7 +44,7 @@ def test_a_fault_has_its_error(way: Way, fault: str, addresses: Addresses, upstr
 
 
 @pytest.mark.parametrize("way", BEHIND_LITELLM, ids=str)
-def test_what_may_pass_is_asked_again(way: Way, addresses: Addresses, upstream: LoopbackServer) -> None:
+def test_what_may_pass_is_asked_again(way: Way, addresses: Addresses, upstream: Upstream) -> None:
     upstream.fail(status(500), status(429, headers={"retry-after": "0"}))
     before = len(upstream.requests)
 
@@ -56,9 +56,7 @@ def test_what_may_pass_is_asked_again(way: Way, addresses: Addresses, upstream: 
 
 
 @pytest.mark.parametrize("way", BEHIND_LITELLM, ids=str)
-def test_a_stream_that_breaks_off_is_no_answer(
-    way: Way, addresses: Addresses, upstream: LoopbackServer
-) -> None:
+def test_a_stream_that_breaks_off_is_no_answer(way: Way, addresses: Addresses, upstream: Upstream) -> None:
     upstream.fail("truncated_stream")
 
     def outcome() -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from onetwo_like.backends import Backend, Gemini, GeminiLegacy, OpenAI
+from onetwo_like.backends import Anthropic, Backend, Gemini, GeminiLegacy, OpenAI
 from tests.servers.addresses import Addresses
 
 WRONG_KEY = "sk-wrong-0123456789abcdef"
@@ -43,13 +43,12 @@ def _compatible(model: str, *, base_url: str, **settings: Any) -> Backend:
     return OpenAI.compatible(base_url, model, **settings)
 
 
-_DIRECT = {"": "direct", "tools": "caller", "failing": "failing-direct", "unknown": "unknown"}
-_BRIDGED = {"": "bridged", "tools": "caller", "failing": "failing-bridged", "unknown": "unknown"}
+_DIRECT = {"": "direct", "failing": "failing-direct", "unknown": "unknown"}
+_BRIDGED = {"": "bridged", "failing": "failing-bridged", "unknown": "unknown"}
 _LLAMA = {
     "": "tiny-llama",
     "embed": "tiny-embedder",
-    "tools": "tiny-caller",
-    "object": "tiny-caller",
+    **dict.fromkeys(("object", "select", "tool call"), "tiny-caller"),  # held to a form by a grammar
     "unknown": "unknown",
 }
 _TRANSFORMERS = {"": "tiny-llama", "unknown": "unknown"}
@@ -58,6 +57,7 @@ WAYS = [
     Way("LiteLLM", "OpenAI responses", OpenAI, _BRIDGED, {"api": "responses"}),
     Way("LiteLLM", "OpenAI completions", OpenAI, _DIRECT, {"api": "completions"}),
     Way("LiteLLM", "OpenAI.compatible", _compatible, _DIRECT),
+    Way("LiteLLM", "Anthropic", Anthropic, _BRIDGED),
     Way("LiteLLM", "Gemini", Gemini, _BRIDGED),
     Way("LiteLLM", "GeminiLegacy", GeminiLegacy, _BRIDGED),
     Way("transformers serve", "OpenAI", OpenAI, _TRANSFORMERS),
