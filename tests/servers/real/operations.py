@@ -2,27 +2,27 @@
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel
 
-from onetwo_like import ot
 from onetwo_like.builtins import llm
 from onetwo_like.core.executable import Executable
 from onetwo_like.core.request import Reply
 from tests.servers.addresses import Addresses
 from tests.servers.http_server import tokens_of
 from tests.servers.loopback import logprob_of, vector_of
+from tests.servers.real.ways import Way
 
 
-class Town(BaseModel):
-    """Some town."""
+class Weather(BaseModel):
+    """How it is outside."""
 
-    name: str
-    people: int
+    sunny: bool
+    windy: bool
 
 
-def weather(city: str) -> str:
+def weather(city: Literal["Nice", "Lima"]) -> str:
     """How the weather is in a city."""
     return f"Sunny in {city}."
 
@@ -32,46 +32,45 @@ class Truth(NamedTuple):
 
     prompt: str
     length: int  # of an answer, in tokens, at most
-    answered: str  # as a message
-    continued: str  # as a text
+    said: str  # to the prompt as a text
+    answered: str | None  # to the prompt as a message
     scores: Mapping[str, float]
+    selected: tuple[str, ...]  # any of these
     vector: list[float]
     tokens: list[int]
-    town: Town | None
-
-    @property
-    def likeliest(self) -> str:
-        """The target with the highest score."""
-        return max(self.scores, key=lambda target: self.scores[target])
-
-    @property
-    def is_sampled(self) -> bool:
-        """Whether a temperature makes a difference."""
-        return self.town is None
+    weather: Weather | None
+    is_sampled: bool  # whether a temperature makes a difference
 
 
-def truth_of(server: str, at: Addresses) -> Truth:
+def truth_of(way: Way, at: Addresses) -> Truth:
     """By what the model is: the loopback server behind LiteLLM, or the tiny Llama whose weights were asked."""
     says = at.truth
+    completes = way.settings.get("api") == "completions"
     prompt, targets = says["prompt"], tuple(says["scores"])
     tiny = Truth(
         prompt=prompt,
         length=says["length"],
-        answered=says["answered"],
-        continued=says["continued"],
+        said=says["continued" if completes else "answered"],
+        answered=None if completes else says["answered"],
         scores=says["scores"],
+        selected=targets,
         vector=says["embedding"],
         tokens=says["tokens"],
-        town=None,
+        weather=None,
+        is_sampled=True,
     )
-    if server != "LiteLLM":
+    if way.server != "LiteLLM":
         return tiny
+    scores = {target: sum(map(logprob_of, tokens_of(target))) for target in targets}
+    likeliest = max(targets, key=lambda target: scores[target])
     return tiny._replace(
-        answered=f"You said: {prompt}",
-        continued=" and",
-        scores={target: sum(map(logprob_of, tokens_of(target))) for target in targets},
+        said=" and" if completes else f"You said: {prompt}",
+        answered=None if completes else f"You said: {prompt}",
+        scores=scores,
+        selected=(likeliest,) if way.backend.startswith("OpenAI") else targets,  # the others see no scores
         vector=vector_of(prompt),
-        town=Town(name="text", people=7),
+        weather=Weather(sunny=True, windy=True),
+        is_sampled=False,
     )
 
 
@@ -94,7 +93,11 @@ def _greedily(truth: Truth) -> dict[str, Any]:
 
 
 def _is_said(value: Any, _: Reply, truth: Truth) -> bool:
-    return value in (truth.answered, truth.continued)
+    return bool(value == truth.said)
+
+
+def _is_answered(value: Any, _: Reply, truth: Truth) -> bool:
+    return bool(value) if truth.answered is None else bool(value == truth.answered)
 
 
 def _are_samples(value: Any, _: Reply, truth: Truth) -> bool:
@@ -102,7 +105,7 @@ def _are_samples(value: Any, _: Reply, truth: Truth) -> bool:
 
 
 def _is_cut(value: Any, reply: Reply, truth: Truth) -> bool:
-    return reply.finish_reason == "length" and len(value) < max(len(truth.answered), len(truth.continued))
+    return reply.finish_reason == "length" and truth.said.startswith(value)
 
 
 def _is_counted(_: Any, reply: Reply, truth: Truth) -> bool:
@@ -110,15 +113,13 @@ def _is_counted(_: Any, reply: Reply, truth: Truth) -> bool:
     return usage is not None and bool(usage.input_tokens) and 0 < (usage.output_tokens or 0) <= truth.length
 
 
-def _is_a_town(value: Any, _: Reply, truth: Truth) -> bool:
-    return isinstance(value, Town) and truth.town in (value, None)
+def _is_weather(value: Any, _: Reply, truth: Truth) -> bool:
+    return isinstance(value, Weather) and truth.weather in (value, None)
 
 
 def _is_a_call(value: Any, _: Reply, truth: Truth) -> bool:
-    [call] = value.tool_calls
-    return (
-        isinstance(value, ot.ChunkList) and call.name == "weather" and isinstance(call.arguments["city"], str)
-    )
+    calls = [(call.name, call.arguments["city"]) for call in value.tool_calls]
+    return calls in ([("weather", "Nice")], [("weather", "Lima")])
 
 
 def _are_scores(value: Any, _: Reply, truth: Truth) -> bool:
@@ -138,7 +139,7 @@ OPERATIONS = [
         "chat",
         "chat",
         lambda truth: {"messages": truth.prompt, "temperature": 0, "max_tokens": truth.length},
-        _is_said,
+        _is_answered,
     ),
     Operation(
         "three samples",
@@ -151,13 +152,13 @@ OPERATIONS = [
     Operation(
         "object",
         "generate_object",
-        lambda truth: {"prompt": truth.prompt, "cls": Town, "temperature": 0, "max_tokens": 200},
-        _is_a_town,
+        lambda truth: {"prompt": truth.prompt, "cls": Weather, "temperature": 0, "max_tokens": 200},
+        _is_weather,
     ),
     Operation(
         "tool call",
         "chat",
-        lambda truth: {"messages": truth.prompt, "tools": [weather], "tool_choice": "weather", "max_tokens": 200},
+        lambda truth: {"messages": truth.prompt, "tools": [weather], "tool_choice": "weather", "temperature": 0, "max_tokens": 200},
         _is_a_call,
     ),
     Operation(
@@ -170,7 +171,7 @@ OPERATIONS = [
         "select",
         "select",
         lambda truth: {"prompt": truth.prompt, "options": list(truth.scores)},
-        lambda value, reply, truth: value == truth.likeliest,
+        lambda value, reply, truth: value in truth.selected,
     ),
     Operation(
         "embed", "embed", lambda truth: {"texts": [truth.prompt, "Lima"]}, _are_vectors

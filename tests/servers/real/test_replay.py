@@ -11,7 +11,7 @@ from tests.servers.real.ways import WAYS, Way
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_all_right_answers_replay(way: Way, addresses: Addresses) -> None:
-    truth = truth_of(way.server, addresses)
+    truth = truth_of(way, addresses)
     assert addresses.stopped
     right = [operation for operation in OPERATIONS if expected(way, operation.name).startswith("ok")]
 
