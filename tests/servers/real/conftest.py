@@ -16,6 +16,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("servers")
+            # The machine that runs all this is slow; that is no fault of a backend's.
+            item.add_marker(pytest.mark.filterwarnings("default:.*holds the event loop:RuntimeWarning"))
 
 
 @pytest.fixture(scope="session")

@@ -152,13 +152,13 @@ OPERATIONS = [
     Operation(
         "object",
         "generate_object",
-        lambda truth: {"prompt": truth.prompt, "cls": Weather, "temperature": 0, "max_tokens": 200},
+        lambda truth: {"prompt": truth.prompt, "cls": Weather, "temperature": 0, "max_tokens": 60, "max_repairs": 0},
         _is_weather,
     ),
     Operation(
         "tool call",
         "chat",
-        lambda truth: {"messages": truth.prompt, "tools": [weather], "tool_choice": "weather", "temperature": 0, "max_tokens": 200},
+        lambda truth: {"messages": truth.prompt, "tools": [weather], "tool_choice": "weather", "temperature": 0, "max_tokens": 60},
         _is_a_call,
     ),
     Operation(

@@ -7,7 +7,7 @@ from onetwo_like.backends.openai_compatible import Compatible
 from onetwo_like.builtins import llm
 from onetwo_like.core.events import TextDelta
 from tests.servers.addresses import Addresses
-from tests.servers.http_server import Fault, status
+from tests.servers.http_server import Fault, FaultKind, status
 from tests.servers.real.cells import see
 from tests.servers.real.upstream import Upstream
 from tests.servers.real.ways import WAYS, WRONG_KEY, Way
@@ -29,7 +29,7 @@ FAULTS = {
 def ask(way: Way, at: Addresses, model: str = "failing", **settings: object) -> str:
     """ "ok", if an answer comes."""
     with ot.RegistryContext():
-        way.open(at, model, **{"retries": 0, **settings}).register()
+        way.open(at, model, **settings).register()
         return "ok" if ot.run(llm.generate_text("Nice is", max_tokens=4)) else "nothing"
 
 
@@ -55,18 +55,22 @@ def test_what_may_pass_is_asked_again(way: Way, addresses: Addresses, upstream: 
     see(addresses, way, "retry", outcome)
 
 
+@pytest.mark.parametrize("kind", ["truncated_stream", "cut_stream"])
 @pytest.mark.parametrize("way", BEHIND_LITELLM, ids=str)
-def test_a_stream_that_breaks_off_is_no_answer(way: Way, addresses: Addresses, upstream: Upstream) -> None:
-    upstream.fail("truncated_stream")
+def test_what_becomes_of_half_a_stream(
+    way: Way, kind: FaultKind, addresses: Addresses, upstream: Upstream
+) -> None:
+    upstream.fail(kind)
 
     def outcome() -> str:
         with ot.RegistryContext():
-            way.open(addresses, "stream", retries=0).register()
+            way.open(addresses, "stream").register()
             with ot.stream(llm.generate_text("Nice is", max_tokens=12), only=TextDelta) as events:
                 list(events)
-        return f"ends with {events.result!r:.40}"
+        return "half an answer" if events.result != "You said: Nice is" else "ok"
 
-    see(addresses, way, "broken stream", outcome)
+    row = {"truncated_stream": "connection breaks", "cut_stream": "stream ends early"}[kind]
+    see(addresses, way, row, outcome)
 
 
 @pytest.mark.usefixtures("upstream")
@@ -81,7 +85,7 @@ class TestMistakes:
     def test_a_prompt_that_is_too_long(self, way: Way, addresses: Addresses) -> None:
         def outcome() -> str:
             with ot.RegistryContext():
-                way.open(addresses, "", retries=0).register()
+                way.open(addresses, "").register()
                 return "ok" if ot.run(llm.generate_text("word " * 2000, max_tokens=4)) else "nothing"
 
         see(addresses, way, "2,000 words", outcome)

@@ -13,8 +13,8 @@ class Upstream(LoopbackServer):
 
     def _chat(self, body: dict[str, Any], kind: FaultKind | None) -> dict[str, Any]:
         reply = super()._chat(body, kind)
-        if body.get("tools") and reply["choices"]:
-            function = body["tools"][0]["function"]
+        function = body["tools"][0]["function"] if body.get("tools") else None
+        if function and function["parameters"]["type"] == "object" and reply["choices"]:
             arguments = json.dumps(example_of(function["parameters"], {}))
             call = {"name": function["name"], "arguments": arguments}
             choice = reply["choices"][0]

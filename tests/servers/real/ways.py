@@ -33,7 +33,9 @@ class Way:
         if not self.backend.startswith(("Anthropic", "Gemini")):
             base_url += "/v1"
         model = self.models.get(operation, self.models[""])
-        return self.make(model, **{"base_url": base_url, "api_key": at.key, **self.settings, **settings})
+        # Short and the likeliest, also where an operation does not say so, such as select.
+        common = {"base_url": base_url, "api_key": at.key, "retries": 0, "temperature": 0, "max_tokens": 60}
+        return self.make(model, **{**common, **self.settings, **settings})
 
     def __str__(self) -> str:
         return f"{self.backend} at {self.server}"
@@ -51,6 +53,7 @@ _LLAMA = {
     **dict.fromkeys(("object", "select", "tool call"), "tiny-caller"),  # held to a form by a grammar
     "unknown": "unknown",
 }
+_GREEDY = {"extra": {"repeat_penalty": 1.0}}  # else it disfavours what was said, at temperature 0 too
 _TRANSFORMERS = {"": "tiny-llama", "unknown": "unknown"}
 WAYS = [
     Way("LiteLLM", "OpenAI", OpenAI, _DIRECT),
@@ -64,7 +67,7 @@ WAYS = [
     Way("transformers serve", "OpenAI responses", OpenAI, _TRANSFORMERS, {"api": "responses"}),
     Way("transformers serve", "OpenAI completions", OpenAI, _TRANSFORMERS, {"api": "completions"}),
     Way("transformers serve", "OpenAI.compatible", _compatible, _TRANSFORMERS),
-    Way("llama-cpp-python", "OpenAI", OpenAI, _LLAMA),
-    Way("llama-cpp-python", "OpenAI completions", OpenAI, _LLAMA, {"api": "completions"}),
-    Way("llama-cpp-python", "OpenAI.compatible", _compatible, _LLAMA),
+    Way("llama-cpp-python", "OpenAI", OpenAI, _LLAMA, _GREEDY),
+    Way("llama-cpp-python", "OpenAI completions", OpenAI, _LLAMA, {"api": "completions", **_GREEDY}),
+    Way("llama-cpp-python", "OpenAI.compatible", _compatible, _LLAMA, _GREEDY),
 ]
