@@ -12,6 +12,7 @@ import dataclasses
 import json
 import os
 import platform
+import shutil
 import signal
 import sys
 import time
@@ -46,6 +47,7 @@ def main() -> int:
         _say("starting the servers")
         outcomes = work / "outcomes.json"
         outcomes.unlink(missing_ok=True)
+        shutil.rmtree(work / "cache", ignore_errors=True)
         with running(work, truth) as addresses:
             _say("testing")
             code = _pytest(addresses, ["test_answers.py", "test_failures.py"], options)

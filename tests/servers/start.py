@@ -96,7 +96,6 @@ def _llama(port: int, key: str) -> dict[str, object]:
     models = [
         {"model_alias": "tiny-llama", "logits_all": True, **common},  # else it cannot score
         {"model_alias": "tiny-embedder", "embedding": True, **common},
-        {"model_alias": "tiny-caller", "chat_format": "chatml-function-calling", **common},
     ]
     return {"host": "127.0.0.1", "port": port, "api_key": key, "models": models}
 

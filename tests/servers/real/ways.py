@@ -33,8 +33,14 @@ class Way:
         if not self.backend.startswith(("Anthropic", "Gemini")):
             base_url += "/v1"
         model = self.models.get(operation, self.models[""])
-        # Short and the likeliest, also where an operation does not say so, such as select.
-        common = {"base_url": base_url, "api_key": at.key, "retries": 0, "temperature": 0, "max_tokens": 60}
+        common = {
+            "base_url": base_url,
+            "api_key": at.key,
+            "name": str(self),  # both of Gemini's backends ask the same model, in other ways
+            "retries": 0,
+            "temperature": 0,
+            "max_tokens": 60,
+        }
         return self.make(model, **{**common, **self.settings, **settings})
 
     def __str__(self) -> str:
@@ -50,7 +56,6 @@ _BRIDGED = {"": "bridged", "failing": "failing-bridged", "unknown": "unknown"}
 _LLAMA = {
     "": "tiny-llama",
     "embed": "tiny-embedder",
-    **dict.fromkeys(("object", "select", "tool call"), "tiny-caller"),  # held to a form by a grammar
     "unknown": "unknown",
 }
 _GREEDY = {"extra": {"repeat_penalty": 1.0}}  # else it disfavours what was said, at temperature 0 too
