@@ -1,7 +1,7 @@
 """What do real servers answer the backends? `python -m tests.servers [--work FOLDER] [PYTEST OPTIONS]`.
 
 Installs LiteLLM's proxy, transformers, llama-cpp-python and the SDKs in virtual environments in the work folder
-(about 2.5 GB; kept for the next time), makes a tiny model, starts the servers on loopback, runs tests/servers/real
+(about 2.8 GB; kept for the next time), makes a tiny model, starts the servers on loopback, runs tests/servers/real
 against them, stops the servers, replays the answers from the cache, and prints what was
 seen as a table. docs/servers.md holds the table that is expected: a cell that differs is a failed test.
 Needs Python 3.11 or later, a C++ compiler, and a package index for the first run.

@@ -66,7 +66,6 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
                 or index in tokenizer.all_special_ids
             ):
                 model.lm_head.weight[index] = 0
-    model.generation_config.max_new_tokens = 64  # of an answer for which nobody says
     model.generation_config.do_sample = True  # else `transformers serve` is greedy at any temperature
     return model
 

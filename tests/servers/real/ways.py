@@ -38,6 +38,7 @@ class Way:
             "api_key": at.key,
             "name": str(self),  # both of Gemini's backends ask the same model, in other ways
             "retries": 0,
+            "timeout_s": 240,  # the machine that runs it all may be slow
             "temperature": 0,
             "max_tokens": 60,
         }
