@@ -278,7 +278,14 @@ class OpenAI(ChatModel):
             "include": ["reasoning.encrypted_content"] if asked.tools else None,
         }
         given = {name: value for name, value in fields.items() if value is not None}
-        body = {"model": self.model, "input": wire_input(asked.messages), "store": False, **given}
+        # "stream" is false by default, but transformers' server streams unless it is told not to.
+        body = {
+            "model": self.model,
+            "input": wire_input(asked.messages),
+            "store": False,
+            "stream": False,
+            **given,
+        }
         body |= {**wire_response_tools(asked), **wire_text(asked.output)}
         return merged(body, options.get("extra"), "the backend")
 

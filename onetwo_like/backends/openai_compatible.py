@@ -62,7 +62,7 @@ class Capabilities:
 KNOWN: dict[str, Capabilities] = {
     "vllm": Capabilities("schema", True, "vllm"),
     "llama.cpp": Capabilities("schema", False, "llama.cpp"),
-    "llama-cpp-python": Capabilities(None, True, "llama-cpp-python"),
+    "llama-cpp-python": Capabilities(None, None, "llama-cpp-python"),
     "ollama": Capabilities("schema", False, "none"),
     "lmstudio": Capabilities("schema", False, "none"),
     "openrouter": Capabilities(None, False, "none"),

@@ -72,6 +72,12 @@ def score_of(choice: dict[str, Any], prompt: str, target: str) -> float:
             f"the server's logprobs lack token_logprobs or text_offset: {excerpt(str(logprobs))}"
         )
     begin, end = start + len(prompt), start + len(prompt + target)
+    if len(str(text)) > end > offsets[-1]:
+        # So does llama-cpp-python up to 0.3.36 at least: its row for a token is the one after it (its issue 1983).
+        raise MalformedReplyError(
+            "the server's log-probabilities end before the text does, so they are not those of its tokens, and it "
+            "cannot score texts"
+        )
     ends = [*offsets[1:], len(str(text))]
     total = 0.0
     for value, token_begin, token_end in zip(values, offsets, ends, strict=True):

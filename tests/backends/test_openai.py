@@ -395,6 +395,17 @@ def test_a_server_that_cannot_score_is_found_out(server, backend, kind):
     assert caught.value.model == "tiny"
 
 
+def test_log_probabilities_that_are_another_tokens_are_no_scores():
+    # As llama-cpp-python 0.3.36 answers: an entry for each token that was sent, none for the one that came.
+    logprobs = {"token_logprobs": [None, -5.0, -7.5], "text_offset": [0, 2, 5]}
+    sent = Recorder({"choices": [{"text": "It is Paris and", "logprobs": logprobs}]})
+    OpenAI(
+        "tiny", base_url="http://127.0.0.1:1/v1", api_key="x", retries=0, http_client=sent.client
+    ).register()
+    with pytest.raises(MalformedReplyError, match="end before the text does"):
+        ot.run(llm.score_text("It is", [" Paris"]))
+
+
 def test_a_target_without_a_prompt_has_a_token_that_nobody_scores(server, backend):
     with pytest.raises(MalformedReplyError, match="give a longer prompt"):
         ot.run(llm.score_text("", ["Paris is nice"]))

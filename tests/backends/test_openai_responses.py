@@ -94,6 +94,7 @@ def test_a_text_is_asked_for_and_read():
     assert sent.paths == ["/v1/responses"]
     assert sent.bodies[0] == {
         "model": "tiny",
+        "stream": False,  # else transformers' server streams
         "input": [{"role": "user", "content": "Hello"}],
         "store": False,
         "temperature": 0.0,
