@@ -399,10 +399,9 @@ def test_log_probabilities_that_are_another_tokens_are_no_scores():
     # As llama-cpp-python 0.3.36 answers: an entry for each token that was sent, none for the one that came.
     logprobs = {"token_logprobs": [None, -5.0, -7.5], "text_offset": [0, 2, 5]}
     sent = Recorder({"choices": [{"text": "It is Paris and", "logprobs": logprobs}]})
-    OpenAI(
-        "tiny", base_url="http://127.0.0.1:1/v1", api_key="x", retries=0, http_client=sent.client
-    ).register()
-    with pytest.raises(MalformedReplyError, match="end before the text does"):
+    scorer = OpenAI("tiny", base_url="http://127.0.0.1:1/v1", api_key="x", retries=0, http_client=sent.client)
+    with ot.RegistryContext(), pytest.raises(MalformedReplyError, match="end before the text does"):
+        scorer.register()
         ot.run(llm.score_text("It is", [" Paris"]))
 
 
