@@ -34,6 +34,7 @@ myst_heading_anchors = 3  # links such as caching.md#replay
 
 # The reference is made of docstrings, in which `code` is written as in Markdown.
 default_role = "code"
+smartquotes = False  # "stop" is a value, and stays one
 add_module_names = False
 autodoc_typehints_format = "short"
 python_maximum_signature_line_length = 180
@@ -48,7 +49,22 @@ html_copy_source = False
 html_show_copyright = False
 
 # What a program is given, and does not make.
-_GIVEN = {"Executable", "Registry", "Plan", "Span", "Stream", "Report", "Entry", "Composable", "Operation"}
+_GIVEN = {
+    "Executable",
+    "Registry",
+    "Plan",
+    "Span",
+    "Stream",
+    "Report",
+    "Entry",
+    "Composable",
+    "Operation",
+    "Result",
+    "Comparison",
+    "Evaluation",
+    "Difference",
+    "Row",
+}
 
 
 def _signature(

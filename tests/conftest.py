@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from onetwo_like import ot
+
 pytest_plugins = ["onetwo_like.testing.pytest_plugin", "pytester"]
 
 # What takes seconds: real browsers, kernels and killed processes, thousands of levels, long searches for
@@ -39,6 +41,14 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(autouse=True)
 def _loopback_only(no_network):
     return no_network
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_registered():
+    """A test that registers does so in a block: what is left in the process answers the tests after it."""
+    before = ot.copy_registry()
+    yield
+    assert ot.copy_registry() is before
 
 
 @pytest.fixture(autouse=True)

@@ -24,9 +24,15 @@ LOCK = ROOT / "requirements_lock.txt"
 # Where a package on the index is not called what one imports.
 DISTRIBUTIONS = {
     "absl": "absl-py",
+    "google.auth": "google-auth",
     "google.genai": "google-genai",
     "google.generativeai": "google-generativeai",
+    **dict.fromkeys(
+        ["google.ai", "google.api_core", "google.protobuf"], "google-generativeai"
+    ),  # come with it
 }
+# Bazel has one version of everything, so what holds protobuf below 6 stays out, as from the dev extra.
+LEFT_OUT = {"@pypi//google_generativeai"}
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,7 @@ def label_of(module: str) -> str | None:
 
 def needed_by(target: Target) -> set[str]:
     labels = {label_of(module) for path in target.srcs for module in imported_by(path)}
-    return {label for label in labels if label is not None} - {f":{target.name}"}
+    return {label for label in labels if label is not None} - {f":{target.name}"} - LEFT_OUT
 
 
 def layers() -> list[list[str]]:

@@ -7,6 +7,7 @@ Where the first sketch of the design differs from what is true today, a test say
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,10 @@ from onetwo_like.backends import NGram, OpenAI
 from onetwo_like.builtins import composables as c
 from onetwo_like.builtins import llm
 from onetwo_like.errors import ReplayMiss, UnsupportedOptionError
+from onetwo_like.experiments.metrics import exact_match
 from onetwo_like.testing import FakeClock
-from tests.servers.loopback import LoopbackServer, say
+from tests.servers.http_server import say
+from tests.servers.loopback import LoopbackServer
 
 e = llm.generate_text("Q: What is the southernmost city in France?\nA:", stop=["Q:"], max_tokens=20)
 COUNTRIES = ["France", "Spain", "Peru"]
@@ -277,3 +280,47 @@ class TestAWorkflow:
     def test_has_steps_that_are_functions(self):
         decided = asyncio.run(decide(OnlineFeedback("Bad"), OfflineFeedback("Bad"), TrendFeedback("Good")))
         assert decided == Trade("Bad")
+
+
+class TestAComparison:
+    def test_pairs_its_arms_and_is_reported(self, server):
+        with ot.RegistryContext():
+            NGram(order=2).register()
+            small = ot.copy_registry()
+        arms: dict[str, Any] = {"bigram": small, "five-gram": NGram(order=5)}  # a registry, a backend
+        capitals = [
+            {"input": country, "target": capital}
+            for country, capital in (
+                *(("Chile", "Santiago"), ("Egypt", "Cairo"), ("France", "Paris"), ("Ghana", "Accra")),
+                *(("Italy", "Rome"), ("Japan", "Tokyo"), ("Peru", "Lima"), ("Spain", "Madrid")),
+            )
+        ]
+
+        @ot.make_executable
+        async def answer(country):
+            return (await llm.generate_text(f"Q: What is the capital of {country}?\nA:")).strip()
+
+        result = ot.compare(
+            arms,
+            strategy=answer,
+            examples=capitals,
+            metrics={"exact": exact_match},
+            samples=4,
+        )
+        [difference] = result.differences
+        assert (difference.difference, difference.wins, difference.n) == (1.0, 8, 8)
+        assert "five-gram" in result._repr_html_()
+        result.report("report.html")
+        with open("report.html", encoding="utf-8") as page:
+            text = page.read()
+        assert "five-gram" in text
+        assert 'src="http' not in text
+        assert server.requests == []
+
+    def test_compares_prompts_as_it_compares_models(self):
+        arms: dict[str, Any] = {
+            "plain": (lambda x: llm.generate_text(x), NGram(order=5)),
+            "loud": (str.upper, NGram(order=5)),
+        }
+        result = ot.compare(arms, examples=[{"input": "a", "target": "A"}], metrics={"exact": exact_match})
+        assert result.means["exact"]["loud"].mean == 1.0

@@ -16,7 +16,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Never, TypeAlias
 
 from onetwo_like.backends.remote import Remote, agreed, all_of, as_one
 from onetwo_like.builtins import objects
@@ -94,11 +94,17 @@ class Choice(NamedTuple):
 def choice_of(
     chunks: Sequence[Chunk], finish_reason: str | None, pieces: tuple[str, ...] | None = None
 ) -> Choice:
-    """A choice with this content. Raises MalformedReplyError if there is none, or reasoning only."""
-    if all(isinstance(chunk.content, Reasoning) for chunk in chunks):
-        why = " (all max_tokens went into reasoning)" if finish_reason == "length" else ""
-        raise MalformedReplyError(f"the answer has no text{why}; it ended by {finish_reason!r}")
-    return Choice(ChunkList(chunks), finish_reason, pieces)
+    """A choice with this content. Raises MalformedReplyError if there is none, or reasoning only.
+
+    A text that is empty counts only where the model ended it so, and says nothing beside other content.
+    """
+    said = [chunk for chunk in chunks if chunk.content != ""]
+    if all(isinstance(chunk.content, Reasoning) for chunk in said):
+        if finish_reason == "length" or len(said) == len(chunks):
+            why = " (all max_tokens went into reasoning)" if finish_reason == "length" else ""
+            raise MalformedReplyError(f"the answer has no text{why}; it ended by {finish_reason!r}")
+        said = list(chunks)
+    return Choice(ChunkList(said), finish_reason, pieces)
 
 
 class ChatModel(Remote):
@@ -149,14 +155,17 @@ class ChatModel(Remote):
         path, most = request.sample_path, self.most_choices
         asked = Asked(as_messages(prompt), options)
         sizes = [min(most, samples - start) for start in range(0, samples, most)] if most > 1 else []
-        together = [self._request(asked._replace(n=size), path, False) for size in sizes]
+        together = [
+            self._request(asked._replace(n=size), (*path, "from", place * most) if place else path, False)
+            for place, size in enumerate(sizes)
+        ]
         replies = await self._all(together)
         choices: list[Choice] = []
         for reply, size in zip(replies, sizes, strict=True):
             choices += reply.value[:size]
-        # A sample path of its own for each: with the same seed they would be the first answer again.
+        # A sample path of its own for each call: with the same seed they would be the first answers again.
         alone = [self._request(asked, (*path, index), False) for index in range(len(choices), samples)]
-        more = await self._all([request._replace(sample_path=path) for request in alone])
+        more = await self._all(alone)
         choices += [reply.value[0] for reply in more]
         one = as_one([choice.text for choice in choices], [*replies, *more])
         return one._replace(finish_reason=agreed([choice.finish_reason for choice in choices]))
@@ -216,10 +225,14 @@ class ChatModel(Remote):
         return made
 
 
+# How many answers, and whether they stream, depends on the call and on who watches.
+_OURS = frozenset({"n", "stream", "stream_options"})
+
+
 def merged(body: dict[str, Any], extra: Mapping[str, Any] | None, what: str) -> dict[str, Any]:
-    """The body with the user's `extra` options; a UsageError for one that would replace what the body has."""
+    """The body with the user's `extra` options; a UsageError for one that would replace what is sent anyway."""
     for name in extra or ():
-        if name in body:
+        if name in body or name in _OURS:
             raise UsageError(
                 f"extra has {name!r}, which {what} sends itself: give it as an option or argument"
             )
@@ -234,18 +247,29 @@ def seed_of(seed: int, path: Sequence[int | str]) -> int:
     return int.from_bytes(digest[:4], "big") >> 1  # servers take 31 bits
 
 
-def arguments_of(text: object, tool: str, finish_reason: str | None) -> Mapping[str, Any]:
-    """The arguments of a tool call from their JSON text; a MalformedReplyError if that is none."""
+def arguments_of(said: object, tool: str, finish_reason: str | None) -> Mapping[str, Any]:
+    """The arguments of a tool call: JSON text, or what some servers send in its place, the object itself.
+
+    Raises MalformedReplyError if they are neither; NaN is no JSON.
+    """
+    arguments = said
+    if said is None or (isinstance(said, str) and not said.strip()):
+        return {}
     try:
-        arguments = json.loads(text) if isinstance(text, str) and text.strip() else {}
-    except json.JSONDecodeError as error:
+        if isinstance(said, str):
+            arguments = json.loads(said, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         cut = " It was cut off at max_tokens." if finish_reason == "length" else ""
         raise MalformedReplyError(
-            f"the arguments for the tool {tool!r} are not JSON: {text!r:.200}.{cut}"
+            f"the arguments for the tool {tool!r} are not JSON: {said!r:.200}.{cut}"
         ) from error
     if not isinstance(arguments, dict):
-        raise MalformedReplyError(f"the arguments for the tool {tool!r} are not by name: {text!r:.200}")
+        raise MalformedReplyError(f"the arguments for the tool {tool!r} are not by name: {said!r:.200}")
     return arguments
+
+
+def _refuse_constant(name: str) -> Never:
+    raise ValueError(f"{name} is no JSON")
 
 
 def refused(said: object) -> ContentRefusedError:
@@ -255,10 +279,13 @@ def refused(said: object) -> ContentRefusedError:
 
 def _checked(choice: str | None, tools: tuple[Tool, ...]) -> str | None:
     names = [tool.name for tool in tools]
-    if choice is not None and choice not in ("auto", "required", "none", *names):
+    free = (
+        ("auto", "none", "required") if tools else ("auto", "none")
+    )  # without tools there is nothing to call
+    if choice is not None and choice not in (*free, *names):
         raise UsageError(
-            f"tool_choice is 'auto', 'required', 'none' or one of the tools ({', '.join(names) or 'there are none'}), "
-            f"not {choice!r:.60}"
+            f"tool_choice is {', '.join(map(repr, free))} or one of the tools "
+            f"({', '.join(names) or 'there are none'}), not {choice!r:.60}"
         )
     return choice
 

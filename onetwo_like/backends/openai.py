@@ -17,7 +17,7 @@ from onetwo_like.backends.openai_responses import (
 from onetwo_like.backends.openai_texts import EMBEDDINGS, SCORES, TEXTS, score_of
 from onetwo_like.backends.remote import as_one
 from onetwo_like.backends.secrets import Secret
-from onetwo_like.backends.stainless import Sdk, ask
+from onetwo_like.backends.stainless import Sdk, ask, close, leave_open, limits
 from onetwo_like.core.content import ChunkList, as_messages, text_of
 from onetwo_like.core.events import streaming
 from onetwo_like.core.operation import Operation
@@ -138,7 +138,7 @@ class OpenAI(ChatModel):
             max_concurrency=max_concurrency,
             rpm=rpm,
             tpm=tpm,
-            close=_close if http_client is None else _leave_open,
+            close=close if http_client is None else leave_open,
             **defaults,
         )
 
@@ -278,7 +278,14 @@ class OpenAI(ChatModel):
             "include": ["reasoning.encrypted_content"] if asked.tools else None,
         }
         given = {name: value for name, value in fields.items() if value is not None}
-        body = {"model": self.model, "input": wire_input(asked.messages), "store": False, **given}
+        # "stream" is false by default, but transformers' server streams unless it is told not to.
+        body = {
+            "model": self.model,
+            "input": wire_input(asked.messages),
+            "store": False,
+            "stream": False,
+            **given,
+        }
         body |= {**wire_response_tools(asked), **wire_text(asked.output)}
         return merged(body, options.get("extra"), "the backend")
 
@@ -296,11 +303,7 @@ class OpenAI(ChatModel):
 
         http_client = self._http_client
         if http_client is None:
-            import httpx2  # comes with openai, so what is missing without the extra is openai
-
-            most = self._max_concurrency
-            limits = httpx2.Limits(max_connections=most, max_keepalive_connections=most)
-            http_client = DefaultAsyncHttpx2Client(limits=limits, timeout=None)
+            http_client = DefaultAsyncHttpx2Client(limits=limits(self._max_concurrency), timeout=None)
         return AsyncOpenAI(
             api_key=key.reveal(),
             organization=self._organization,
@@ -314,6 +317,10 @@ class OpenAI(ChatModel):
     def _is_providers_own(self) -> bool:
         return self.endpoint == OWN_ENDPOINT
 
+    def __repr__(self) -> str:
+        shown = super().__repr__()
+        return shown if self.api == "chat" else f"{shown[:-1]}, api={self.api!r})"
+
 
 def _effort(reasoning: str | int | None) -> str | None:
     """How much to think, in OpenAI's words."""
@@ -324,11 +331,3 @@ def _effort(reasoning: str | int | None) -> str | None:
             f"OpenAI takes reasoning in words ('minimal', 'low', 'medium', 'high', or 0 for none), not {reasoning} tokens"
         )
     return reasoning
-
-
-async def _close(client: AsyncOpenAI) -> None:
-    await client.close()
-
-
-async def _leave_open(client: AsyncOpenAI) -> None:
-    """For a client whose connections are the user's."""

@@ -11,7 +11,7 @@ from typing import Any
 from onetwo_like.backends.chat_model import ANSWER, Asked, Choice, Output, arguments_of, choice_of, refused
 from onetwo_like.backends.failures import excerpt
 from onetwo_like.backends.openai_schema import response_format
-from onetwo_like.backends.stainless import Api, count
+from onetwo_like.backends.stainless import Api, count, reading
 from onetwo_like.core.content import Chunk, Message, Reasoning, ToolCall, ToolResult, text_of
 from onetwo_like.core.events import emit_text
 from onetwo_like.core.frozen import thawed
@@ -176,12 +176,13 @@ def _choice(choice: dict[str, Any]) -> Choice:
     if isinstance(message.get("content"), str):
         chunks.append(Chunk(message["content"]))
     chunks += _sound(message.get("audio"))
-    for call in message.get("tool_calls") or ():
+    for place, call in enumerate(message.get("tool_calls") or ()):
         function: Any = call.get("function") if isinstance(call, dict) else None
         if not isinstance(function, dict) or not isinstance(function.get("name"), str):
             raise MalformedReplyError(f"a tool call names no function: {excerpt(str(call))}")
         arguments = arguments_of(function.get("arguments"), function["name"], finish_reason)
-        chunks.append(Chunk(ToolCall(function["name"], arguments, str(call.get("id") or ""))))
+        id_ = str(call.get("id") or f"call-{place}")  # by which its result is sent back
+        chunks.append(Chunk(ToolCall(function["name"], arguments, id_)))
     return choice_of(chunks, finish_reason, choice.get("pieces"))
 
 
@@ -226,52 +227,79 @@ async def gather_chat(events: AsyncIterator[object]) -> dict[str, Any]:
     pieces: list[str] = []
     refusals: list[str] = []
     thoughts: list[str] = []
-    calls: dict[int, dict[str, Any]] = {}
+    calls: list[dict[str, Any]] = []
     finish_reason = None
     has_text = False
     async for event in events:
-        if not isinstance(event, dict):
-            raise MalformedReplyError(f"a chunk of the stream is not an object: {excerpt(str(event))}")
-        whole.update({n: event[n] for n in ("id", "model", "usage") if event.get(n)})
-        for choice in event.get("choices") or ():
-            if not isinstance(choice, dict) or choice.get("index", 0) != 0:
+        for choice in choices_in(event, whole):
+            if choice.get("index", 0) != 0:
                 continue
-            finish_reason = choice.get("finish_reason") or finish_reason
-            delta = choice.get("delta") or {}
-            text = delta.get("content")
-            has_text = has_text or isinstance(text, str)
-            if text:
-                pieces.append(text)
-                emit_text(text)
-            if delta.get("refusal"):
-                refusals.append(delta["refusal"])
-            if thought := delta.get("reasoning_content") or delta.get("reasoning"):
-                thoughts.append(str(thought))
-            for part in delta.get("tool_calls") or ():
-                _add_call(calls, part)
+            with reading():
+                finish_reason = choice.get("finish_reason") or finish_reason
+                delta = choice.get("delta") or {}
+                text = delta.get("content")
+                has_text = has_text or isinstance(text, str)
+                if refusal := delta.get("refusal"):
+                    refusals.append(str(refusal))
+                if thought := delta.get("reasoning_content") or delta.get("reasoning"):
+                    thoughts.append(str(thought))
+                for part in delta.get("tool_calls") or ():
+                    _add_call(calls, part)
+            add_text(pieces, text)
     if finish_reason is None:
         raise ConnectionFailedError(
             f"the stream broke off without a finish reason, after {sum(map(len, pieces))} characters"
         )
+    with reading():
+        calls.sort(key=lambda call: call["index"] or 0)
     message = {
         "content": "".join(pieces) if has_text else None,
         "refusal": "".join(refusals),
         "reasoning_content": "".join(thoughts),
-        "tool_calls": [calls[index] for index in sorted(calls)],
+        "tool_calls": calls,
     }
     whole["choices"] = [{"message": message, "finish_reason": finish_reason, "pieces": tuple(pieces)}]
     return whole
 
 
-def _add_call(calls: dict[int, dict[str, Any]], part: Any) -> None:
-    """Adds a piece of a tool call: its name comes once, its arguments in pieces."""
-    if not isinstance(part, dict):
-        raise MalformedReplyError(f"a tool call in the stream is not an object: {excerpt(str(part))}")
-    call = calls.setdefault(part.get("index", len(calls)), {"function": {"name": None, "arguments": ""}})
-    function = part.get("function") or {}
-    call["id"] = part.get("id") or call.get("id")
-    call["function"]["name"] = function.get("name") or call["function"]["name"]
-    call["function"]["arguments"] += function.get("arguments") or ""
+def choices_in(event: object, whole: dict[str, Any]) -> list[dict[str, Any]]:
+    """The choices in a chunk of a stream; what it says of the whole reply is added to that."""
+    with reading():
+        if not isinstance(event, dict):
+            raise MalformedReplyError(f"a chunk of the stream is not an object: {excerpt(str(event))}")
+        whole.update({n: event[n] for n in ("id", "model", "usage") if event.get(n)})
+        return [choice for choice in event.get("choices") or () if isinstance(choice, dict)]
+
+
+def add_text(pieces: list[str], text: Any) -> None:
+    """Adds a piece of text, if there is one, and publishes it."""
+    if not text:
+        return
+    if not isinstance(text, str):
+        raise MalformedReplyError(f"a piece of text in the stream is {text!r:.60}")
+    pieces.append(text)
+    emit_text(text)
+
+
+def _add_call(calls: list[dict[str, Any]], part: dict[str, Any]) -> None:
+    """Adds a piece of a tool call: its name comes once, its arguments in pieces.
+
+    Some servers number no pieces, or all alike: there a name begins another call, unless the id is the same.
+    """
+    function, index, id_ = part.get("function") or {}, part.get("index"), part.get("id")
+    name = function.get("name")
+    call = next((call for call in reversed(calls) if index in (None, call["index"])), None)
+    if call is not None and name:
+        is_same = call["id"] == id_ if id_ and call["id"] else index is not None
+        call = call if is_same else None
+    if call is None:
+        call = {"index": index, "id": id_, "function": {"name": name, "arguments": None}}
+        calls.append(call)
+    call["id"] = call["id"] or id_
+    call["function"]["name"] = call["function"]["name"] or name
+    if said := function.get("arguments"):
+        begun = call["function"]["arguments"]
+        call["function"]["arguments"] = said if begun is None else begun + said
 
 
 CHAT = Api(

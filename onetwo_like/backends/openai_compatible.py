@@ -62,14 +62,15 @@ class Capabilities:
 KNOWN: dict[str, Capabilities] = {
     "vllm": Capabilities("schema", True, "vllm"),
     "llama.cpp": Capabilities("schema", False, "llama.cpp"),
-    "llama-cpp-python": Capabilities(None, True, "llama-cpp-python"),
+    "llama-cpp-python": Capabilities(None, None, "llama-cpp-python"),
     "ollama": Capabilities("schema", False, "none"),
     "lmstudio": Capabilities("schema", False, "none"),
     "openrouter": Capabilities(None, False, "none"),
 }
 """Servers by name. Where the server leaves it to the model (or its settings), it is found out."""
 
-_found: dict[tuple[str, str], Capabilities] = {}
+_found: dict[tuple[str, ...], Capabilities] = {}
+_asking: dict[tuple[str, ...], PerLoop[asyncio.Lock]] = {}
 
 
 class Compatible(OpenAI):
@@ -91,7 +92,8 @@ class Compatible(OpenAI):
             )
         super().__init__(model, base_url=base_url, **settings)
         self._given = capabilities or Capabilities()
-        self._asking: PerLoop[asyncio.Lock] = PerLoop(asyncio.Lock)
+        self._server = (self.endpoint, self.model, self.api)
+        self._asking = _asking.setdefault(self._server, PerLoop(asyncio.Lock))
 
     def capabilities(self) -> Executable[Capabilities]:
         """What the server can do, all of it found out."""
@@ -162,7 +164,7 @@ class Compatible(OpenAI):
         given: T | None = getattr(self._given, name)
         if given is not None:
             return given
-        server = (self.endpoint, self.model)
+        server = self._server
         async with self._asking.here():
             found: T | None = getattr(_found.get(server, Capabilities()), name)
             if found is None:

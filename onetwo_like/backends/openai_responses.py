@@ -18,7 +18,7 @@ from onetwo_like.backends.chat_model import (
 from onetwo_like.backends.failures import excerpt
 from onetwo_like.backends.openai_chat import items_of, result_text, url_of
 from onetwo_like.backends.openai_schema import response_format
-from onetwo_like.backends.stainless import Api, count
+from onetwo_like.backends.stainless import Api, count, read_count
 from onetwo_like.core.content import Chunk, Message, Reasoning, ToolCall, ToolResult
 from onetwo_like.core.events import emit_text
 from onetwo_like.core.frozen import thawed
@@ -33,6 +33,14 @@ from onetwo_like.errors import (
 )
 
 _ROLES = {"system": "system", "user": "user", "model": "assistant"}
+# What the provider's own tools, which `extra` may ask for, did for the answer.
+_DONE_BY_THE_PROVIDER = (
+    "code_interpreter_call",
+    "file_search_call",
+    "mcp_call",
+    "mcp_list_tools",
+    "web_search_call",
+)
 
 
 # What is sent
@@ -129,6 +137,8 @@ def read_response(reply: dict[str, Any]) -> list[Choice]:
     status = reply.get("status")
     if status == "failed":
         _raise_failure(reply.get("error"))
+    if status not in ("completed", "incomplete", None):  # some servers give none
+        raise MalformedReplyError(f"the response is {status!r:.60}, not completed")
     chunks: list[Chunk] = []
     for item in items_of(reply, "output"):
         chunks += _chunks(item, _reason(reply))
@@ -162,6 +172,8 @@ def _chunks(item: dict[str, Any], reason: str | None) -> list[Chunk]:
     if kind == "reasoning":
         summaries = [part.get("text", "") for part in item.get("summary") or () if isinstance(part, dict)]
         return [Chunk(Reasoning("\n\n".join(summaries), item))]
+    if kind in _DONE_BY_THE_PROVIDER:
+        return []
     raise MalformedReplyError(f"the response has an item that is not known here: {excerpt(str(item))}")
 
 
@@ -213,14 +225,6 @@ async def gather_response(events: AsyncIterator[object]) -> dict[str, Any]:
     raise ConnectionFailedError(
         f"the stream broke off without a response, after {sum(map(len, pieces))} characters"
     )
-
-
-def read_count(reply: dict[str, Any]) -> int:
-    """The number of tokens that an input has."""
-    tokens = count(reply, "input_tokens")
-    if tokens is None:
-        raise MalformedReplyError(f"the reply has no input_tokens: {excerpt(str(reply))}")
-    return tokens
 
 
 RESPONSES = Api("responses", "/responses", read_response, usage_of_response, gather_response)

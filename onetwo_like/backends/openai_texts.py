@@ -7,10 +7,9 @@ from typing import Any
 
 from onetwo_like.backends.chat_model import Choice
 from onetwo_like.backends.failures import excerpt
-from onetwo_like.backends.openai_chat import items_of, usage_of
+from onetwo_like.backends.openai_chat import add_text, choices_in, items_of, usage_of
 from onetwo_like.backends.stainless import Api
 from onetwo_like.core.content import Chunk, ChunkList
-from onetwo_like.core.events import emit_text
 from onetwo_like.errors import ConnectionFailedError, MalformedReplyError
 
 # Continuing
@@ -33,14 +32,9 @@ async def gather_text(events: AsyncIterator[object]) -> dict[str, Any]:
     pieces: list[str] = []
     finish_reason = None
     async for event in events:
-        if not isinstance(event, dict):
-            raise MalformedReplyError(f"a chunk of the stream is not an object: {excerpt(str(event))}")
-        whole.update({n: event[n] for n in ("id", "model", "usage") if event.get(n)})
-        for choice in event.get("choices") or ():
+        for choice in choices_in(event, whole):
             finish_reason = choice.get("finish_reason") or finish_reason
-            if text := choice.get("text"):
-                pieces.append(text)
-                emit_text(text)
+            add_text(pieces, choice.get("text"))
     if finish_reason is None:
         raise ConnectionFailedError(
             f"the stream broke off without a finish reason, after {sum(map(len, pieces))} characters"
@@ -78,6 +72,12 @@ def score_of(choice: dict[str, Any], prompt: str, target: str) -> float:
             f"the server's logprobs lack token_logprobs or text_offset: {excerpt(str(logprobs))}"
         )
     begin, end = start + len(prompt), start + len(prompt + target)
+    if len(str(text)) > end > offsets[-1]:
+        # So does llama-cpp-python up to 0.3.36 at least: its row for a token is the one after it (its issue 1983).
+        raise MalformedReplyError(
+            "the server's log-probabilities end before the text does, so they are not those of its tokens, and it "
+            "cannot score texts"
+        )
     ends = [*offsets[1:], len(str(text))]
     total = 0.0
     for value, token_begin, token_end in zip(values, offsets, ends, strict=True):

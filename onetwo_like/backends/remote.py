@@ -126,7 +126,7 @@ class Remote(Backend):
 
     def _lane(self) -> Lane:
         """The places of this backend at the pacer that all have who use the same account at the same model."""
-        secret = self._secret or Secret(os.environ.get(self.key_variable, "").strip())
+        secret = self._secret or Secret(self._key_in_environment())
         account = hashlib.sha256(secret.reveal().encode("utf-8", "surrogatepass")).hexdigest()
         pacer = shared_pacer(self.provider, self.endpoint, account, self.model)
         lane = self._lane_here
@@ -168,7 +168,8 @@ class Remote(Backend):
             await asyncio.to_thread(load)
             return await asyncio.to_thread(self._connect, self._key())
         except ModuleNotFoundError as error:
-            if error.name != self.sdk:
+            # Of "google.genai", "google" is missing too where nothing of Google's is installed.
+            if error.name is None or not f"{self.sdk}.".startswith(f"{error.name}."):
                 raise
             raise MissingExtraError(
                 f"{type(self).__name__} needs the package {self.sdk!r}, which is not installed: "
@@ -177,7 +178,7 @@ class Remote(Backend):
 
     def _key(self) -> Secret:
         """The key that was given, or that of the environment; looked for when a call needs it."""
-        if self._secret is None and (value := os.environ.get(self.key_variable, "").strip()):
+        if self._secret is None and (value := self._key_in_environment()):
             self._secret = Secret(value)
         secret = self._secret
         if secret is None or not secret.reveal():
@@ -191,6 +192,10 @@ class Remote(Backend):
                 f"Check {self.key_variable}, or api_key=."
             )
         return secret
+
+    def _key_in_environment(self) -> str:
+        """The key that the environment has, "" if it has none."""
+        return os.environ.get(self.key_variable, "").strip()
 
     @property
     def _is_providers_own(self) -> bool:

@@ -75,12 +75,15 @@ class Scripted(Backend):
         return self._operations
 
     def wrap(self, handler: Handler) -> Handler:
-        """The handler, which first notes what it was asked."""
+        """The handler, which first notes what it was asked; with tools a text is content, as of every `chat`."""
 
         async def recorded(request: Request) -> Reply:
             with self._lock:
                 self.requests.append(request)
-            return await handler(request)
+            reply = await handler(request)
+            if "tools" in request.arguments and isinstance(reply.value, str):
+                return reply._replace(value=ChunkList(reply.value))
+            return reply
 
         return recorded
 

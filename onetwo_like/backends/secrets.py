@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import traceback
 from collections.abc import Iterator
 from typing import Any, Never
 
@@ -53,17 +55,28 @@ class Secret:
 
 
 def hide(secret: Secret, error: BaseException) -> None:
-    """Masks the key in an error and in all that it was raised from: messages, bodies and request headers."""
+    """Masks the key in an error and in all that it was raised from: messages, bodies and request headers.
+
+    What the functions that it passed through had in their local variables goes: tracebacks may show these, and
+    some SDKs hold the headers of a request there.
+    """
     for each in _chain(error):
+        traceback.clear_frames(each.__traceback__)
         if (args := secret.masked(each.args)) != each.args:
             each.args = args
         for name, value in list(vars(each).items()):
             if (kept := secret.masked(value)) is not value and kept != value:
                 setattr(each, name, kept)
-            headers = getattr(value, "headers", None)  # of a request that was sent, and is spent by now
-            for header in _HEADERS:
-                if headers is not None and header in headers:
-                    headers[header] = MASK
+            _hide_headers(value)
+            with contextlib.suppress(RuntimeError):  # from a response that was not asked for
+                _hide_headers(getattr(value, "request", None))
+
+
+def _hide_headers(message: object) -> None:
+    headers = getattr(message, "headers", None)  # of a request that was sent, and is spent by now
+    for header in _HEADERS:
+        if headers is not None and header in headers:
+            headers[header] = MASK
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

@@ -7,15 +7,22 @@ with None would hide it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from onetwo_like.backends.failures import excerpt
-from onetwo_like.backends.stainless_errors import own_error_in, translated
+from onetwo_like.backends.stainless_errors import cause_of, own_error_in, translated
 from onetwo_like.core.request import Reply, Request, Usage
-from onetwo_like.errors import BackendError, MalformedReplyError, OneTwoError
+from onetwo_like.errors import (
+    BackendError,
+    BackendTimeoutError,
+    ConnectionFailedError,
+    MalformedReplyError,
+    OneTwoError,
+)
 
 if TYPE_CHECKING:
     import httpx2
@@ -79,9 +86,13 @@ async def ask(sdk: Sdk, client: Any, request: Request, learn: Callable[[Mapping[
             response = await client.post(api.path, body=body, cast_to=httpx2.Response)
             request_id = response.headers.get(sdk.request_id)
             learn(response.headers)
-            reply = _json_of(response)
-        value = api.read(reply)
+            with reading():
+                reply = _json_of(response)
+        with reading():
+            value = api.read(reply)
     except getattr(package, sdk.error) as error:
+        if (own := own_error_in(error)) is not None:
+            raise own from None
         if (refusal := getattr(error, "response", None)) is not None:
             learn(refusal.headers)
         failure = translated(error, sdk)
@@ -93,10 +104,12 @@ async def ask(sdk: Sdk, client: Any, request: Request, learn: Callable[[Mapping[
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise MalformedReplyError(f"the reply is not JSON: {error}", request_id=request_id) from error
     except ExceptionGroup as group:  # what the SDK does not expect to happen while it connects
-        own: OneTwoError | None = own_error_in(group)
-        if own is None:
+        if (own := own_error_in(group)) is None:
             raise
         raise own from None
+    except httpx2.TransportError as error:  # in a stream, which not every SDK guards
+        kind = BackendTimeoutError if isinstance(error, httpx2.TimeoutException) else ConnectionFailedError
+        raise kind(f"the stream broke off: {cause_of(error)}", request_id=request_id) from error
     model = reply.get("model")
     return Reply(
         value,
@@ -125,7 +138,45 @@ def _json_of(response: httpx2.Response) -> dict[str, Any]:
     return reply
 
 
+@contextlib.contextmanager
+def reading() -> Iterator[None]:
+    """Blames the reply for what goes wrong in the block: servers put anything anywhere.
+
+    Nothing is published in it, because an error of somebody who watches is not the reply's.
+    """
+    try:
+        yield
+    except (json.JSONDecodeError, UnicodeDecodeError, OneTwoError):
+        raise
+    except (TypeError, AttributeError, LookupError, ValueError, RecursionError) as error:
+        raise MalformedReplyError(f"the reply is not of the form that the API promises: {error!r}") from error
+
+
 def count(counts: object, name: str) -> int | None:
     """A number of tokens in a provider's counts; None if it does not say."""
     value = counts.get(name) if isinstance(counts, dict) else None
-    return value if isinstance(value, int) else None
+    return value if type(value) is int and value >= 0 else None
+
+
+def read_count(reply: dict[str, Any]) -> int:
+    """The number of tokens that an input has, where a provider is asked just that."""
+    tokens = count(reply, "input_tokens")
+    if tokens is None:
+        raise MalformedReplyError(f"the reply has no input_tokens: {excerpt(str(reply))}")
+    return tokens
+
+
+def limits(most: int) -> httpx2.Limits:
+    """So many connections, all kept."""
+    import httpx2
+
+    return httpx2.Limits(max_connections=most, max_keepalive_connections=most)
+
+
+async def close(client: Any) -> None:
+    """Closes an SDK's client, and its connections."""
+    await client.close()
+
+
+async def leave_open(client: Any) -> None:
+    """For a client whose connections are the user's."""

@@ -11,6 +11,7 @@ from onetwo_like.errors import (
     BackendError,
     BackendTimeoutError,
     ConnectionFailedError,
+    ContentRefusedError,
     ContextTooLongError,
     InvalidRequestError,
     OneTwoError,
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 _CONTEXT = re.compile(r"context[ _](length|window|size)|prompt is too long", re.IGNORECASE)
 
+_FILTERED = re.compile(r"blocked by content filtering", re.IGNORECASE)
+
 
 def translated(error: Any, sdk: Sdk) -> BackendError:
     """Our error for the SDK's, to be raised `from` it. Codes come first: one status stands for many things."""
@@ -34,15 +37,17 @@ def translated(error: Any, sdk: Sdk) -> BackendError:
     status = getattr(error, "status_code", None)
     body = _body_of(error)
     code = str(getattr(error, "code", None) or body.get("code") or body.get("type") or "")
-    if (status is None or status < 400) and code.isdecimal():
+    if (status is None or status < 300) and code.isdecimal():
         status = int(code)  # in the middle of a stream, where the HTTP status was 200
     kind = sdk.codes.get(code)
     if kind is None:
-        kind = OverloadedError if status is None or status < 400 else error_of_status(status)
+        kind = OverloadedError if status is None or status < 300 else error_of_status(status)
     said = _said(error)
     if kind is InvalidRequestError and _CONTEXT.search(said):
         kind = ContextTooLongError
-    made = _made(kind, f"{status}: {said}" if status is not None and status >= 400 else said, sdk)
+    if _FILTERED.search(said):  # Anthropic's filter, whatever the type of the error
+        kind = ContentRefusedError
+    made = _made(kind, f"{status}: {said}" if status is not None and status >= 300 else said, sdk)
     made.request_id = getattr(error, "request_id", None)
     response = getattr(error, "response", None)
     if isinstance(made, RateLimitedError | OverloadedError) and response is not None:
@@ -50,14 +55,12 @@ def translated(error: Any, sdk: Sdk) -> BackendError:
     return made
 
 
-def own_error_in(group: BaseExceptionGroup[Any]) -> OneTwoError | None:
-    """The error of ours, such as that of the network guard, which connecting wraps in a group."""
-    for error in group.exceptions:
-        if isinstance(error, OneTwoError):
-            return error
-        if isinstance(error, BaseExceptionGroup) and (inner := own_error_in(error)) is not None:
-            return inner
-    return None
+def own_error_in(error: BaseException | None) -> OneTwoError | None:
+    """The error of ours, such as that of the network guard, which connecting or the SDK wrapped in others."""
+    if error is None or isinstance(error, OneTwoError):
+        return error
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else [error.__cause__]
+    return next(filter(None, map(own_error_in, inner)), None)
 
 
 def _made(kind: type[BackendError], said: str, sdk: Sdk) -> BackendError:

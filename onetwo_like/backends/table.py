@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from onetwo_like.backends import Backend, NGram, OpenAI, Scripted
+from onetwo_like.backends import Anthropic, Backend, Gemini, GeminiLegacy, NGram, OpenAI, Scripted
 from onetwo_like.core.operation import Operation, operations
 from onetwo_like.core.registry import Registry
 
@@ -18,6 +18,9 @@ BACKENDS: Mapping[str, Callable[[], Backend]] = {
     "OpenAI(base_url=)": lambda: OpenAI("m", base_url=_LOCAL),
     'OpenAI(base_url=, api="completions")': lambda: OpenAI("m", base_url=_LOCAL, api="completions"),
     "OpenAI.compatible": lambda: OpenAI.compatible(_LOCAL, "m"),
+    "Anthropic": lambda: Anthropic("m", base_url="https://api.anthropic.com"),
+    "Gemini": lambda: Gemini("m", base_url="https://generativelanguage.googleapis.com"),
+    "GeminiLegacy": lambda: GeminiLegacy("m", base_url="https://generativelanguage.googleapis.com"),
     "NGram": lambda: NGram(),
     "Scripted": lambda: Scripted([]),
 }
@@ -32,8 +35,9 @@ honoured ones is an UnsupportedOptionError before any call.
 
 Some abilities depend on the server: `OpenAI.compatible` finds out whether it scores texts, shows tokens, and how it is
 asked for objects; where it does not, score_text, tokenize and detokenize are a NotBoundError, and select is an
-enumeration. OpenAI takes `reasoning` in words only. `Batched` serves what its functions do, `Fallback` and `RoundRobin` what
-all their members serve.
+enumeration. OpenAI takes `reasoning` in words only, Anthropic in numbers and in all words but "minimal". Of `extra`,
+GeminiLegacy takes what its SDK knows. `Batched` serves what its functions do, `Fallback` and `RoundRobin` what all
+their members serve.
 """
 
 

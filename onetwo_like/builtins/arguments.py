@@ -5,6 +5,7 @@ One value must have one key in the cache, so each type says how it is normalised
 
 from __future__ import annotations
 
+import json
 import math
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -129,11 +130,16 @@ def effort(value: object) -> str | int:
 
 
 def extra(value: object) -> Any:
-    """Options by name, frozen."""
+    """Options by name, frozen: what JSON can hold, since that is how they are sent."""
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         raise UsageError(f"takes a dict of options by name, not {type(value).__name__}: {value!r:.60}")
     _refuse_executables(list(value.values()))
-    return freeze(value)
+    frozen = freeze(value)
+    try:
+        json.dumps(frozen, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"takes options that JSON can hold, not {value!r:.60} ({error})") from None
+    return frozen
 
 
 def tools(value: object) -> Any:

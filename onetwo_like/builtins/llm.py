@@ -73,14 +73,30 @@ if TYPE_CHECKING:
 
         @overload  # type: ignore[override]
         def __call__(
-            self, messages: Messages, *, tools: Tools, **options: Unpack[_ChatOptions]
+            self,
+            messages: Messages,
+            *,
+            tools: Sequence[Any],
+            include_details: Literal[True],
+            **options: Unpack[_ChatOptions],
+        ) -> Executable[tuple[ChunkList, Reply]]: ...
+        @overload
+        def __call__(
+            self, messages: Messages, *, tools: Sequence[Any], **options: Unpack[_ChatOptions]
         ) -> Executable[ChunkList]: ...
         @overload
         def __call__(
-            self, messages: Messages, *, include_details: Literal[True], **options: Unpack[_ChatOptions]
+            self,
+            messages: Messages,
+            *,
+            tools: None = None,
+            include_details: Literal[True],
+            **options: Unpack[_ChatOptions],
         ) -> Executable[tuple[str, Reply]]: ...
         @overload
-        def __call__(self, messages: Messages, **options: Unpack[_ChatOptions]) -> Executable[str]: ...
+        def __call__(
+            self, messages: Messages, *, tools: None = None, **options: Unpack[_ChatOptions]
+        ) -> Executable[str]: ...
         @overload
         def __call__(self, messages: Messages, **options: Any) -> Executable[Any]: ...
         def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
@@ -243,7 +259,7 @@ def run_tools(
     The calls of one turn run at once, each in a span under the tool's name. An error of a tool, or arguments
     that do not fit it, are told to the model, or with `on_tool_error="raise"` raised; errors of the program
     itself always are. `max_turns` bounds the calls of the model: a TurnLimitError if it still wants tools then.
-    Further options are those of `chat`.
+    Further options are those of `chat`; a `tool_choice` that forces a call does so in the first turn only.
 
     >>> from onetwo_like import ot
     >>> from onetwo_like.testing import Scripted

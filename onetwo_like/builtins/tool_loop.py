@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import enum
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 
 from onetwo_like.builtins import llm
-from onetwo_like.builtins.arguments import count
-from onetwo_like.builtins.tools import Tool, as_tools
+from onetwo_like.builtins.arguments import conversation, count
+from onetwo_like.builtins.tools import Tool, as_tools, json_of
 from onetwo_like.core.content import Chunk, ChunkList, Message, ToolCall, ToolResult, as_messages
 from onetwo_like.core.executable import Executable
 from onetwo_like.core.frozen import thawed
@@ -28,17 +30,25 @@ def loop(
     """The executable that `llm.run_tools` returns; what is wrong with its arguments is raised here."""
     if on_tool_error not in POLICIES:
         raise UsageError(f'run_tools(on_tool_error=...): takes "tell" or "raise", not {on_tool_error!r:.60}')
-    for name, check, value in (("tools", as_tools, tools), ("max_turns", count, max_turns)):
-        try:
-            check(value)
-        except UsageError as error:
-            raise UsageError(f"run_tools({name}=...): {error}") from None
-    offered = as_tools(tools)
+    offered = _checked("tools", as_tools, tools)
     for tool in offered:
         if tool.function is None:
             raise UsageError(f"run_tools calls the tools, and {tool!r} has no function")
+    if "include_details" in options:
+        raise UsageError(
+            "run_tools makes several calls, so it has no include_details; see ot.usage and traces"
+        )
+    if not isinstance(prompt, Executable):
+        prompt = _checked("prompt", conversation, prompt)
     llm.chat("", tools=offered, **options)  # an option that does not exist is an error now
-    return run_tools(prompt, offered, int(max_turns), on_tool_error, dict(options))
+    return run_tools(prompt, offered, _checked("max_turns", count, max_turns), on_tool_error, dict(options))
+
+
+def _checked(name: str, check: Callable[[object], Any], value: object) -> Any:
+    try:
+        return check(value)
+    except UsageError as error:
+        raise UsageError(f"run_tools({name}=...): {error}") from None
 
 
 @make_executable
@@ -53,6 +63,8 @@ async def run_tools(
             return content.text
         results = await parallel(*[_result(call, tools, on_tool_error) for call in content.tool_calls])
         messages = (*messages, Message("model", content), Message("user", ChunkList(results)))
+        if options.get("tool_choice", "none") != "none":  # a model that must call a tool never answers
+            options = {**options, "tool_choice": "auto"}
     wanted = ", ".join(sorted({call.name for call in content.tool_calls}))
     raise TurnLimitError(
         f"after {max_turns} calls the model still wants tools called ({wanted}). Raise max_turns, or look at "
@@ -79,13 +91,30 @@ def _called(call: ToolCall, tools: tuple[Tool, ...]) -> Executable[Any]:
     if tool is None or tool.function is None:
         there = ", ".join(tool.name for tool in tools)
         raise LookupError(f"there is no tool {call.name!r}; there are {there}")
-    return make_executable(name=tool.name)(tool.function)(**thawed(call.arguments))
+    function = tool.function
+
+    @make_executable(name=tool.name)
+    def called(arguments: dict[str, Any]) -> Any:
+        value = function(**arguments)
+        return _last(value) if isinstance(value, AsyncGenerator) else value
+
+    return called(thawed(call.arguments))
+
+
+@make_executable
+async def _last(updates: AsyncGenerator[Any, None]) -> AsyncIterator[Any]:
+    """What an async generator yields: each is published, and the last is the value."""
+    async with contextlib.aclosing(updates):
+        async for value in updates:
+            yield value
 
 
 def _as_content(value: Any) -> str | ChunkList:
     """What a tool returned, as a model reads it: text and content as they are, all else as JSON."""
-    if isinstance(value, str | Chunk | ChunkList):
-        return value if isinstance(value, str) else ChunkList(value)
-    import pydantic_core
-
-    return pydantic_core.to_json(value).decode()
+    if isinstance(value, str) and not isinstance(value, enum.Enum):
+        return value
+    if isinstance(value, Chunk | ChunkList):
+        return ChunkList(value)
+    if isinstance(value, list | tuple) and any(isinstance(item, Chunk | ChunkList) for item in value):
+        return ChunkList(value)
+    return json_of(value)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import json
 import re
 import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
 from onetwo_like.builtins.json_text import extract_json
@@ -47,6 +48,12 @@ class Tool:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or _NAME.fullmatch(self.name) is None:
             raise UsageError(f"A tool needs a name of letters, digits and _, and {self.name!r:.60} is none.")
+        if not isinstance(self.description, str):
+            raise UsageError(
+                f"The tool {self.name!r} takes its description as a str, not {self.description!r:.60}"
+            )
+        if self.function is not None and not callable(self.function):
+            raise UsageError(f"The tool {self.name!r} calls a function, not {self.function!r:.60}")
         if not isinstance(self.parameters, Mapping) or self.parameters.get("type") != "object":
             raise UsageError(
                 f"The tool {self.name!r} takes its parameters as a JSON schema of an object, "
@@ -77,7 +84,8 @@ def _as_tool(item: object) -> Tool:
         return item
     if not callable(item):
         raise UsageError(f"takes functions, and one item is {type(item).__name__}: {item!r:.60}")
-    return Tool(**tool_schema(item), function=lambda **arguments: call_tool(item, arguments))
+    tool = _tool(item)
+    return Tool(**_schema(tool), function=lambda **arguments: _call(tool, arguments))
 
 
 def tool_schema(function: Callable[..., Any]) -> dict[str, Any]:
@@ -100,8 +108,11 @@ def tool_schema(function: Callable[..., Any]) -> dict[str, Any]:
     >>> tool_schema(weather)["parameters"]["properties"]["days"]
     {'default': 1, 'description': 'how many, from today', 'type': 'integer'}
     """
-    tool = _tool(function)
-    schema = json_schema(tool.arguments, function)
+    return _schema(_tool(function))
+
+
+def _schema(tool: _Tool) -> dict[str, Any]:
+    schema = json_schema(tool.arguments, tool.function)
     schema.pop("title", None)
     for name, parameter in tool.parameters.items():
         if parameter.default is not parameter.empty:
@@ -120,26 +131,31 @@ def call_tool(function: Callable[..., Any], arguments: Mapping[str, Any] | str) 
     >>> call_tool(double, '{"x": "21"}')
     42
     """
-    from pydantic import ValidationError
+    return _call(_tool(function), arguments)
 
-    tool = _tool(function)
+
+def _call(tool: _Tool, arguments: Mapping[str, Any] | str) -> Any:
+    from pydantic import ValidationError
+    from pydantic_core import to_json
+
     try:
         if isinstance(arguments, str):
             text = extract_json(arguments) if arguments.strip() else "{}"  # what some say for no arguments
-            given = tool.arguments.validate_json(text)
         else:
-            given = tool.arguments.validate_python(dict(arguments))
+            text = to_json(arguments).decode()  # a date is a text there, also for a type that is strict
+        given = tool.arguments.validate_json(text)
     except ValidationError as error:
         raise ParseError(
             f"The arguments do not fit the tool {tool.name!r}: {problems_of(error)}.", reply=arguments
         ) from error
     parameters = tool.parameters.values()
     positional = [given.pop(p.name, p.default) for p in parameters if p.kind is p.POSITIONAL_ONLY]
-    return function(*positional, **given)
+    return tool.function(*positional, **given)
 
 
 @dataclass(frozen=True, slots=True)
 class _Tool:
+    function: Callable[..., Any]
     name: str
     description: str
     parameters: Mapping[str, inspect.Parameter]
@@ -172,7 +188,7 @@ def _tool(function: Callable[..., Any]) -> _Tool:
         ) from error
     except UsageError as error:
         raise UsageError(f"A parameter of the tool {name!r} has a type that will not do. {error}") from error
-    return _Tool(name, " ".join(summary.split()), parameters, arguments)
+    return _Tool(function, name, " ".join(summary.split()), parameters, arguments)
 
 
 def _innermost(function: Any) -> Any:
@@ -197,12 +213,12 @@ def _doc(function: Any) -> str:
 def _arguments_type(
     name: str, parameters: Mapping[str, inspect.Parameter], function: Any, lines: Mapping[str, str]
 ) -> Any:
-    fields = {}
+    described = {}
     for parameter, annotation in _annotations(parameters, function).items():
-        field = _described(annotation, lines.get(parameter))
+        kind = _described(annotation, lines.get(parameter))
         is_required = parameters[parameter].default is inspect.Parameter.empty
-        fields[parameter] = field if is_required else NotRequired[field]
-    arguments = typed_dict(name, fields)
+        described[parameter] = kind if is_required else NotRequired[kind]
+    arguments = typed_dict(name, described)
     arguments.__pydantic_config__ = {"extra": "forbid"}  # a misspelt argument would go unnoticed
     return arguments
 
@@ -253,9 +269,30 @@ def _parameter_lines(doc: str) -> dict[str, str]:
 
 
 def _shown_default(default: Any) -> dict[str, Any]:
-    from pydantic_core import PydanticSerializationError, to_jsonable_python
+    from pydantic_core import PydanticSerializationError
 
     try:
-        return {"default": to_jsonable_python(default)}
-    except PydanticSerializationError:  # that it has one is what matters
+        shown = json.loads(json_of(default))
+        json.dumps(shown, allow_nan=False)
+    except (PydanticSerializationError, ValueError):  # that it has one is what matters
         return {}
+    return {"default": shown}
+
+
+def json_of(value: Any) -> str:
+    """The value as JSON, sets in the same order in every process: what a model reads is part of a key."""
+    from pydantic_core import to_json
+
+    return to_json(_ordered(value)).decode()
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, set | frozenset):
+        return sorted(map(_ordered, value), key=json_of)
+    if isinstance(value, Mapping):
+        return {name: _ordered(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_ordered(item) for item in value]
+    if is_dataclass(value) and not isinstance(value, type) and not hasattr(value, "__pydantic_serializer__"):
+        return {f.name: _ordered(getattr(value, f.name)) for f in fields(value)}
+    return value

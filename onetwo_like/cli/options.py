@@ -8,11 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from onetwo_like import ot
-from onetwo_like.backends import Backend, NGram, OpenAI
+from onetwo_like.backends import Anthropic, Backend, Gemini, NGram, OpenAI
 from onetwo_like.core.registry import Caching
 from onetwo_like.errors import UsageError
 
-HELP = "NAME[:ARG], such as ngram:5 (an order; nothing is spent) or openai:gpt-4o-mini (a model)"
+HELP = (
+    "NAME[:ARG], such as ngram:5 (an order; nothing is spent), openai:gpt-4o-mini, anthropic:claude-haiku-4-5 or "
+    "gemini:gemini-2.5-flash (a model)"
+)
 BASE_URL_HELP = "the address of a server that speaks the provider's API, such as http://127.0.0.1:8000/v1"
 
 
@@ -70,14 +73,24 @@ def _ngram(written: str, argument: str, _base_url: str | None) -> Choice:
     return Choice(written, lambda cache: NGram(order, cache=cache), remote=False)
 
 
-def _openai(written: str, model: str, base_url: str | None) -> Choice:
-    if not model:
-        raise UsageError(f"--backend {written}: which model? As in openai:gpt-4o-mini")
-    OpenAI(model, base_url=base_url)  # a bad address is an error now
-    return Choice(written, lambda cache: OpenAI(model, base_url=base_url, cache=cache), remote=True)
+def _remote(provider: Callable[..., Backend], example: str) -> Callable[[str, str, str | None], Choice]:
+    """A choice among the models of a provider."""
+
+    def choice(written: str, model: str, base_url: str | None) -> Choice:
+        if not model:
+            raise UsageError(f"--backend {written}: which model? As in {example}")
+        provider(model, base_url=base_url)  # a bad address is an error now
+        return Choice(written, lambda cache: provider(model, base_url=base_url, cache=cache), remote=True)
+
+    return choice
 
 
-_CHOICES: dict[str, Callable[[str, str, str | None], Choice]] = {"ngram": _ngram, "openai": _openai}
+_CHOICES: dict[str, Callable[[str, str, str | None], Choice]] = {
+    "ngram": _ngram,
+    "openai": _remote(OpenAI, "openai:gpt-4o-mini"),
+    "anthropic": _remote(Anthropic, "anthropic:claude-haiku-4-5"),
+    "gemini": _remote(Gemini, "gemini:gemini-2.5-flash"),
+}
 
 
 def check_folder(option: str, path: str) -> None:

@@ -297,6 +297,13 @@ def as_messages(value: object) -> tuple[Message, ...]:
     return tuple(messages)
 
 
+def text_in(value: object) -> str | None:
+    """The text of an answer, also of one that has more than text; None if there is none to read."""
+    if isinstance(value, ChunkList):
+        return value.text or None
+    return value if isinstance(value, str) else None
+
+
 def text_of(content: str | Chunk | ChunkList) -> str:
     """The content as text; a UsageError if it has images or other bytes."""
     if isinstance(content, str):

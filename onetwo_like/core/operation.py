@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, overlo
 
 from onetwo_like.core.adapt import adapt
 from onetwo_like.core.budget import spending
+from onetwo_like.core.content import text_in
 from onetwo_like.core.evaluation import Kind, Node, shown_arguments
 from onetwo_like.core.events import CallFinished, CallStarted, emit_text
 from onetwo_like.core.executable import Executable
@@ -278,8 +279,8 @@ class Operation(Kind, Generic[P, T]):
             if telling:
                 watch.publish(CallStarted(self.name, origin=span))
             reply = _answer(await handler(request))
-            if isinstance(reply.value, str) and not span.streamed and not binding.derived:
-                emit_text(reply.value, reply.replayed)  # who did not stream is one delta at the end
+            if not span.streamed and not binding.derived and (text := text_in(reply.value)) is not None:
+                emit_text(text, reply.replayed)  # who did not stream is one delta at the end
         except BaseException as error:
             span.finish(error=error)
             if not binding.derived and isinstance(error, Exception):

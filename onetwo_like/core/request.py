@@ -44,7 +44,7 @@ class Request(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """Tokens of one call: sent, received, and how many of those sent the provider had cached.
+    """Tokens of one call: sent, received, and how many of those sent the provider had cached, or caches from now on.
 
     None means that the provider did not say. `cost` is in US dollars.
     """
@@ -54,6 +54,7 @@ class Usage(NamedTuple):
     cached_tokens: int | None = None
     reasoning_tokens: int | None = None
     cost: float | None = None
+    cache_write_tokens: int | None = None
 
 
 class Reply(NamedTuple):

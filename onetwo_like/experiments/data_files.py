@@ -166,7 +166,7 @@ def _parquet(path: Path) -> list[dict[str, Any]]:
         except Exception as error:
             raise DatasetError(f"{path.name} cannot be read: {error}") from error
     raise MissingExtraError(
-        'Parquet is read by pyarrow or polars, and neither is installed: pip install "onetwo-like[experiments]" pyarrow'
+        'Parquet is read by pyarrow or polars, and neither is installed: pip install "onetwo-like[experiments]"'
     )
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, NamedTuple, Self
 
+from onetwo_like.core.content import text_in
 from onetwo_like.core.request import Handler, Reply, Request, Usage
 from onetwo_like.errors import CacheError, ContentRefusedError, ParseError
 from onetwo_like.middleware.codec import ONLY_CONTENT, decode, encode
@@ -169,10 +170,11 @@ def _about(reply: Reply) -> dict[str, Any]:
 
 
 def _chunks(value: Any, lengths: list[int] | None) -> tuple[str, ...] | None:
-    if lengths is None or not isinstance(value, str):
+    text = text_in(value)
+    if lengths is None or text is None:
         return None
     chunks, start = [], 0
     for length in lengths:
-        chunks.append(value[start : start + length])
+        chunks.append(text[start : start + length])
         start += length
     return tuple(chunks)

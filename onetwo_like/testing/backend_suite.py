@@ -297,7 +297,9 @@ class BackendSuite:
             assert refused, f"{operation.name} takes {option!r}, and then refuses it"
         else:
             assert not refused
-            if option != "tools":
+            if option == "tools":
+                assert isinstance(value, ChunkList), value
+            else:
                 self.check(operation.name, value)
 
 

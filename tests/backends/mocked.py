@@ -36,7 +36,7 @@ def event_stream(*events: Any, named: bool = False) -> httpx2.Response:
     """A stream of server-sent events; `named` as Anthropic and the responses API do."""
     lines = []
     for event in events:
-        name = f"event: {event['type']}\n" if named else ""
+        name = f"event: {event.get('type')}\n" if named else ""
         lines.append(f"{name}data: {event if isinstance(event, str) else json.dumps(event)}\n\n")
     return httpx2.Response(200, text="".join(lines), headers={"content-type": "text/event-stream"})
 

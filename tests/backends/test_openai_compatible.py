@@ -97,6 +97,29 @@ def test_what_a_server_can_do_is_found_out(abilities, expected, fails_with):
     assert ot.run(Server(*abilities, fails_with=fails_with).register().capabilities()) == expected
 
 
+def test_one_ability_is_not_forgotten_over_another():
+    server = Server("schema", "scores", "vllm")
+    backend = server.register()
+    found = ot.run(backend.capabilities())
+    asked = len(server.recorder.requests)
+    assert ot.run(backend.capabilities()) == found
+    assert len(server.recorder.requests) == asked
+
+
+def test_several_backends_of_one_server_find_out_once():
+    server = Server("schema")
+    backends = [server.register() for _ in range(3)]
+    ot.run(ot.parallel(*[backend.capabilities() for backend in backends]))
+    bodies = [json.dumps(body, sort_keys=True) for body in server.recorder.bodies]
+    assert len(bodies) == len(set(bodies))
+
+
+def test_each_api_of_a_server_has_its_own_ways():
+    server = Server("schema")
+    assert ot.run(server.register().capabilities()).objects == "schema"
+    assert ot.run(server.register(api="responses").capabilities()).objects == "words"
+
+
 def test_nothing_is_tried_out_that_is_not_needed():
     server = Server()
     server.register()

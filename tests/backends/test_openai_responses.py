@@ -67,6 +67,22 @@ REASONING = {
 }
 
 
+def test_what_the_providers_own_tools_did_stands_beside_the_answer():
+    sent = registered(response({"type": "web_search_call", "id": "w"}, message("Sunny.")))
+    assert ot.run(llm.generate_text("Go", extra={"tools": [{"type": "web_search"}]})) == "Sunny."
+    assert sent.bodies[0]["tools"] == [{"type": "web_search"}]
+    registered(response({"type": "computer_call", "id": "c"}, message("Sunny.")))
+    with pytest.raises(MalformedReplyError, match="an item that is not known here"):
+        ot.run(llm.generate_text("Go"))
+
+
+@pytest.mark.parametrize("status", ["cancelled", "in_progress", "queued"])
+def test_a_response_that_is_not_over_is_no_answer(status):
+    registered(response(message("Sun"), status=status))
+    with pytest.raises(MalformedReplyError, match=status):
+        ot.run(llm.generate_text("Go"))
+
+
 def test_a_text_is_asked_for_and_read():
     sent = registered(response(REASONING, message("Nice ", "day")))
     text, reply = ot.run(
@@ -78,6 +94,7 @@ def test_a_text_is_asked_for_and_read():
     assert sent.paths == ["/v1/responses"]
     assert sent.bodies[0] == {
         "model": "tiny",
+        "stream": False,  # else transformers' server streams
         "input": [{"role": "user", "content": "Hello"}],
         "store": False,
         "temperature": 0.0,
@@ -144,6 +161,7 @@ def test_a_tool_loop_returns_reasoning_and_calls_as_they_came():
     assert ot.run(llm.run_tools("How is it?", [weather], tool_choice="weather")) == "Sunny."
     first, second = sent.bodies
     assert first["include"] == ["reasoning.encrypted_content"]
+    assert first["tools"][0]["strict"] is False  # strict tools must have no defaults
     assert (first["tools"][0]["name"], first["tool_choice"]) == (
         "weather",
         {"type": "function", "name": "weather"},

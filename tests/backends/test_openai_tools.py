@@ -82,6 +82,15 @@ def test_a_tool_that_is_not_offered_cannot_be_chosen(tools):
     assert sent.requests == []
 
 
+@pytest.mark.parametrize("tools", [[], None])
+def test_a_call_cannot_be_required_without_tools(tools):
+    sent = registered(chat_reply())
+    with pytest.raises(UsageError, match=r"tool_choice is 'auto', 'none' or .* not 'required'"):
+        ot.run(llm.chat("Go", tools=tools, tool_choice="required"))
+    assert sent.requests == []
+    ot.run(llm.chat("Go", tools=tools, tool_choice="none"))  # as it is anyway
+
+
 def test_with_tools_the_value_is_content_and_without_text():
     registered(
         chat_reply(None, "tool_calls", tool_calls=[wire_call("weather", '{"city": "Nice"}')]), chat_reply()
@@ -150,6 +159,24 @@ def test_a_watched_call_gathers_tool_calls_from_their_pieces():
     )
 
 
+def test_the_text_beside_tool_calls_is_told_again_on_replay(tmp_path):
+    call = {"index": 0, **wire_call("weather", '{"city": "Nice"}')}
+    pieces = [{"content": "Let me "}, {"content": "look."}, {"tool_calls": [call]}]
+    events = [{"choices": [{"index": 0, "delta": piece}]} for piece in pieces]
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+    registered(event_stream(*events, end))
+    e = llm.chat("Go", tools=[weather])
+
+    def deltas() -> list[str]:
+        with ot.stream(e, only=ot.TextDelta) as events:
+            return [event.text for event in events]
+
+    with ot.caching(tmp_path / "cache"):
+        assert deltas() == ["Let me ", "look."]
+    with ot.caching(tmp_path / "cache", mode="replay"):
+        assert deltas() == ["Let me ", "look."]
+
+
 def test_content_with_tool_calls_is_kept_in_the_cache_as_it_was(tmp_path):
     registered(chat_reply("Look.", "tool_calls", tool_calls=[wire_call("weather", '{"city": ["Nice", 1]}')]))
     e = llm.chat("Go", tools=[weather])
@@ -168,6 +195,50 @@ def test_an_image_from_a_tool_is_an_error_that_names_it():
     with pytest.raises(InvalidRequestError, match="takes text from tools, and 'draw' returned image/png"):
         ot.run(llm.run_tools("Go", [draw]))
     assert len(sent.requests) == 1
+
+
+def test_a_model_without_tools_refuses_them_before_any_call():
+    class Plain(OpenAI):
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            super().__init__(*args, **settings)
+            self.honours -= {"tools", "tool_choice"}
+
+    sent = Recorder(chat_reply())
+    Plain("tiny", http_client=sent.client, api_key="none").register()
+    for options in ({"tools": [weather]}, {"tool_choice": "auto"}):
+        with pytest.raises(UnsupportedOptionError):
+            ot.run(llm.chat("Go", **options))
+    assert sent.requests == []
+
+
+def test_what_a_conversation_holds_beside_text_is_sent_as_the_api_has_it():
+    sent = registered(chat_reply())
+    asks = ot.ToolCall("weather", {"city": "Nice"}, "a")
+    conversation = [
+        ot.Message("user", "Go"),
+        ot.Message("model", ot.ChunkList([ot.Reasoning("hm"), asks])),
+        ot.Message("user", ot.ChunkList([ot.ToolResult("weather", "sunny", "a"), "And then?"])),
+        ot.Message("model", ot.ChunkList([ot.Reasoning("hm"), "Rain."])),
+        ot.Message("user", "Sure?"),
+    ]
+    ot.run(llm.chat(conversation))
+    assert sent.bodies[0]["messages"][1:4] == [
+        {"role": "assistant", "content": None, "tool_calls": [wire_call("weather", '{"city": "Nice"}', "a")]},
+        {"role": "tool", "tool_call_id": "a", "content": "sunny"},
+        {"role": "user", "content": "And then?"},
+    ]
+    assert sent.bodies[0]["messages"][4] == {"role": "assistant", "content": "Rain."}
+
+
+def test_only_the_first_of_several_streamed_answers_is_read():
+    events = [
+        {"choices": [{"index": index, "delta": {"content": text}, "finish_reason": "stop"}]}
+        for index, text in enumerate(["one", "two"])
+    ]
+    registered(event_stream(*events))
+    with ot.stream(llm.generate_text("Go"), only=ot.TextDelta) as seen:
+        assert [event.text for event in seen] == ["one"]
+    assert seen.result == "one"
 
 
 # Reasoning
@@ -256,6 +327,34 @@ def test_extra_cannot_take_the_place_of_what_is_sent_anyway():
     with pytest.raises(UsageError, match=r"generate_text\(extra=...\): takes a dict"):
         llm.generate_text("Go", extra=["logit_bias"])  # type: ignore[call-overload]
     assert sent.requests == []
+
+
+@pytest.mark.parametrize("name", ["n", "stream", "stream_options"])
+def test_extra_cannot_change_how_many_answers_come_or_how(name):
+    sent = registered(chat_reply())
+    with pytest.raises(UsageError, match=f"extra has '{name}'"):
+        ot.run(llm.generate_text("Go", extra={name: 3}))
+    assert sent.requests == []
+
+
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), {1}, object(), {"a": [llm.generate_text("x")]}],
+    ids=["nan", "set", "object", "lazy"],
+)
+def test_extra_that_json_cannot_hold_is_refused_where_it_is_written(value):
+    with pytest.raises(UsageError, match=r"generate_text\(extra=...\): takes options that JSON can hold"):
+        llm.generate_text("Go", extra={"option": value})
+
+
+def test_the_order_of_extra_options_is_no_part_of_the_key_and_their_types_are(tmp_path):
+    registered(chat_reply())
+    one: dict[str, Any] = {"a": {"b": 1, "c": 2}, "d": 3}
+    other: dict[str, Any] = {"d": 3, "a": {"c": 2, "b": 1}}
+    with ot.caching(tmp_path / "cache") as cache:
+        for extra in (one, other, {**one, "d": 3.5}, {"d": 1}, {"d": True}):
+            ot.run(llm.generate_text("Go", extra=extra))
+    assert (cache.report().made, cache.report().hits) == (4, 1)
 
 
 def test_extra_goes_to_embeddings_too():

@@ -9,6 +9,7 @@ import pytest
 from onetwo_like import ot
 from onetwo_like.builtins import composables as c
 from onetwo_like.builtins import llm
+from onetwo_like.testing import Scripted
 from tests.builtins.holding import Holding
 
 ASKED = llm.generate_text("q")
@@ -111,6 +112,16 @@ class TestEveryWay:
 
         ot.run(WAYS[way]().timeout(20), on_event=see)
         assert texts == [("first ", "generate_text", False), ("last", "generate_text", False)]
+
+
+def test_the_text_of_content_is_one_delta_too():
+    content = ot.ChunkList(["Look: ", ot.Chunk(b"...", "image/png"), "a cat"])
+    with ot.RegistryContext():
+        Scripted([content, ot.ChunkList([ot.ToolCall("look", {})])], operations="generate_content").register()
+        with ot.stream(llm.generate_content("Draw"), only=ot.TextDelta) as events:
+            assert [event.text for event in events] == ["Look: a cat"]
+        with ot.stream(llm.generate_content("Look"), only=ot.TextDelta) as events:
+            assert [event.text for event in events] == []
 
 
 def test_two_streams_at_once_stay_apart(held):

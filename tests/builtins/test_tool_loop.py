@@ -1,6 +1,8 @@
 """Does a model get the tools called that it asks for, until it answers?"""
 
 import asyncio
+import dataclasses
+import enum
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ from onetwo_like import ot
 from onetwo_like.backends import Scripted
 from onetwo_like.builtins import llm
 from onetwo_like.errors import (
+    BudgetExceeded,
     NotBoundError,
     TurnLimitError,
     UnsupportedOptionError,
@@ -93,6 +96,75 @@ def test_what_a_tool_returns_is_content_as_it_is_or_json():
     assert two.content == '{"Nice":[1,2]}'
 
 
+class Unit(str, enum.Enum):  # noqa: UP042  (its str is 'Unit.CELSIUS', that of a StrEnum its value)
+    CELSIUS = "C"
+
+
+@dataclasses.dataclass
+class Found:
+    cities: set[str]
+
+
+@pytest.mark.parametrize(
+    ("returned", "read"),
+    [
+        (None, "null"),
+        ({"b", "a", "c", "d"}, '["a","b","c","d"]'),
+        ([Found({"b", "a", "c"})], '[{"cities":["a","b","c"]}]'),
+        ({"x": frozenset({2, 1})}, '{"x":[1,2]}'),
+        (Unit.CELSIUS, '"C"'),
+        (
+            ["a picture: ", ot.Chunk(b"...", "image/png")],
+            ot.ChunkList(["a picture: ", ot.Chunk(b"...", "image/png")]),
+        ),
+    ],
+    ids=["None", "set", "set in a dataclass", "set in a dict", "text enum", "list with chunks"],
+)
+def test_what_a_tool_returns_reads_the_same_in_every_process(returned, read):
+    def look():
+        return returned
+
+    backend = answered(asks(call("look")), "done")
+    ot.run(llm.run_tools("Go", [look]))
+    [chunk] = backend.requests[1].arguments["messages"][-1].content
+    assert chunk.content == ot.ToolResult("look", read, "id-look")
+
+
+def test_an_async_generator_is_a_tool_whose_last_value_counts():
+    async def count(up_to: int):
+        for number in range(up_to + 1):
+            yield number
+
+    backend = answered(asks(call("count", up_to=3)), "done")
+    with ot.stream(llm.run_tools("Go", [count]), only=ot.Update) as events:
+        assert [event.value for event in events] == [0, 1, 2, 3]
+    [chunk] = backend.requests[1].arguments["messages"][-1].content
+    assert chunk.content.content == "3"
+
+
+def test_a_tool_may_change_what_it_was_given():
+    def sort(cities: list[str]) -> list[str]:
+        cities.sort()
+        return cities
+
+    asked = asks(call("sort", cities=["Nice", "Lima"]))
+    backend = answered(asked, "done")
+    ot.run(llm.run_tools("Go", [ot.Tool("sort", "", {"type": "object"}, sort)]))
+    _, said, told = backend.requests[1].arguments["messages"]
+    assert said.content == asked
+    assert told.content[0].content.content == '["Lima","Nice"]'
+
+
+def test_an_argument_may_have_any_name():
+    def show(**arguments: int) -> list[str]:
+        return sorted(arguments)
+
+    backend = answered(asks(ot.ToolCall("show", {"self": 1, "function": 2, "arguments": 3})), "done")
+    ot.run(llm.run_tools("Go", [ot.Tool("show", "", {"type": "object"}, show)]))
+    [chunk] = backend.requests[1].arguments["messages"][-1].content
+    assert chunk.content.content == '["arguments","function","self"]'
+
+
 def test_a_tool_may_be_an_executable_that_asks_a_model_itself():
     @ot.make_executable
     async def capital(country: str) -> str:
@@ -130,6 +202,50 @@ def test_an_error_is_told_to_the_model_or_raised_by_policy(asked, told):
         ot.run(llm.run_tools("Go", [broken], on_tool_error="raise"))
 
 
+def test_arguments_that_do_not_fit_a_tool_written_out_are_told_too():
+    backend = answered(asks(call("now", zone="UTC")), "I see.")
+    assert ot.run(llm.run_tools("Go", [ot.Tool("now", "", {"type": "object"}, lambda: "noon")])) == "I see."
+    [chunk] = backend.requests[1].arguments["messages"][-1].content
+    assert chunk.content.failed
+    assert "zone" in chunk.content.content
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_what_ends_the_process_is_never_told_to_a_model(error):
+    def stop():
+        raise error
+
+    backend = answered(asks(call("stop")), "I see.")
+    with pytest.raises(error):
+        ot.run(llm.run_tools("Go", [stop]))
+    assert len(backend.requests) == 1
+
+
+def test_cancelling_stops_the_tools_and_asks_nothing_more():
+    ended = []
+
+    async def wait() -> None:
+        try:
+            await asyncio.sleep(100.0)
+        finally:
+            ended.append(True)
+
+    backend = answered(asks(call("wait"), ot.ToolCall("wait", {}, "2")), "I see.")
+    with pytest.raises(TimeoutError):
+        FakeClock().run(llm.run_tools("Go", [wait]).timeout(1.0))
+    assert ended == [True, True]
+    assert len(backend.requests) == 1
+
+
+def test_a_budget_stops_the_loop_also_within_a_tool():
+    async def inner() -> str:
+        return await llm.generate_text("inner")
+
+    answered(asks(call("inner")), "inner", "I see.")
+    with pytest.raises(BudgetExceeded), ot.Budget(calls=1):
+        ot.run(llm.run_tools("Go", [inner]))
+
+
 def test_an_error_of_the_program_itself_is_raised_under_both_policies():
     async def lost() -> list[float]:
         return (await llm.embed("x"))[0]
@@ -157,6 +273,16 @@ def test_max_turns_counts_the_calls_of_the_model():
     assert len(caught.value.messages) == 7  # the question, and three times what was asked and told
     answered(*endless[:2], "done")
     assert ot.run(llm.run_tools("Go", [weather], max_turns=3)) == "done"
+
+
+@pytest.mark.parametrize(
+    ("choice", "then"), [("required", "auto"), (weather, "auto"), ("auto", "auto"), ("none", "none")]
+)
+def test_a_call_is_forced_in_the_first_turn_only_or_there_never_was_an_answer(choice, then):
+    backend = answered(asks(call("weather", city="Nice")), asks(call("weather", city="Lima")), "done")
+    ot.run(llm.run_tools("Go", [weather], tool_choice=choice))
+    chosen = [request.arguments["tool_choice"] for request in backend.requests]
+    assert chosen == [getattr(choice, "__name__", choice), then, then]
 
 
 # What is seen of it
@@ -217,11 +343,33 @@ def test_what_a_model_is_told_of_a_tool_is_part_of_the_key(tmp_path):
         ({"tools": [weather], "max_turns": 0}, r"run_tools\(max_turns=...\): takes a number of at least 1"),
         ({"tools": [weather], "on_tool_error": "ignore"}, '"tell" or "raise", not \'ignore\''),
         ({"tools": [weather], "temprature": 1}, "temprature"),
+        ({"tools": [weather], "include_details": True}, "has no include_details"),
     ],
 )
 def test_what_is_wrong_with_the_arguments_is_said_where_it_is_written(arguments, said):
     with pytest.raises(UsageError, match=said):
         WRONGLY.run_tools("Go", **arguments)
+
+
+def test_what_is_wrong_with_the_prompt_is_said_where_it_is_written():
+    for prompt in (3, [llm.generate_text("x")]):
+        with pytest.raises(UsageError, match=r"run_tools\(prompt=...\): "):
+            llm.run_tools(prompt, [weather])
+
+
+def test_iterators_are_read_once_for_all_runs():
+    backend = answered("a", "b")
+    e = llm.run_tools(iter(["one", "two"]), iter([weather]))  # type: ignore[arg-type]
+    assert [ot.run(e), ot.run(e)] == ["a", "b"]
+    for request in backend.requests:
+        assert request.arguments["messages"] == (ot.Message("user", "onetwo"),)
+        assert [tool.name for tool in request.arguments["tools"]] == ["weather"]
+
+
+def test_with_tools_the_value_is_content_also_of_a_script():
+    answered("a", "b")
+    assert ot.run(llm.chat("Go", tools=[weather])) == ot.ChunkList(["a"])
+    assert ot.run(llm.chat("Go")) == "b"
 
 
 def test_a_model_that_only_continues_text_refuses_tools_before_any_call():

@@ -2,14 +2,16 @@
 
 import asyncio
 import dataclasses
+import datetime
 import enum
 import functools
+import json
 from typing import Annotated, Literal, TypedDict
 
 import pytest
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from onetwo_like.builtins.tools import call_tool, tool_schema
+from onetwo_like.builtins.tools import Tool, as_tools, call_tool, tool_schema
 from onetwo_like.core.function import make_executable
 from onetwo_like.core.run import run
 from onetwo_like.errors import ParseError, UsageError
@@ -149,6 +151,64 @@ def test_a_default_that_json_cannot_hold_is_only_left_out():
     def wait(until: object = object()) -> None: ...
 
     assert tool_schema(wait)["parameters"]["properties"] == {"until": {}}
+
+
+def test_a_default_that_is_not_a_number_is_left_out():
+    def limit(most: float = float("nan")) -> None: ...
+
+    assert tool_schema(limit)["parameters"]["properties"] == {"most": {"type": "number"}}
+
+
+def test_a_default_set_is_told_in_one_order():
+    def pick(colours: set[str] = {"red", "green", "blue", "cyan"}) -> None: ...  # noqa: B006
+
+    assert tool_schema(pick)["parameters"]["properties"]["colours"]["default"] == [
+        "blue",
+        "cyan",
+        "green",
+        "red",
+    ]
+
+
+def test_what_a_tool_is_to_a_model_is_what_it_is():
+    def double(x: int) -> int:
+        return x + x
+
+    assert as_tools([double]) == as_tools([double])
+    assert hash(as_tools([double])) == hash(as_tools([double]))
+    assert as_tools([double]) != as_tools([now])
+
+
+def now() -> str:
+    return "noon"
+
+
+def test_a_class_that_is_strict_takes_what_json_can_say():
+    class Day(BaseModel):
+        model_config = ConfigDict(strict=True)
+        at: datetime.date
+        hours: tuple[int, ...]
+
+    def plan(day: Day) -> Day:
+        return day
+
+    said = {"day": {"at": "2026-01-02", "hours": [9, 17]}}
+    expected = Day(at=datetime.date(2026, 1, 2), hours=(9, 17))
+    assert call_tool(plan, said) == call_tool(plan, json.dumps(said)) == expected
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        (("say so", "", {"type": "object"}), "needs a name"),
+        (("say", None, {"type": "object"}), "description as a str"),
+        (("say", "", {"type": "string"}), "JSON schema of an object"),
+        (("say", "", {"type": "object"}, 3), "calls a function, not 3"),
+    ],
+)
+def test_a_tool_that_cannot_be_one_is_refused(fields, why):
+    with pytest.raises(UsageError, match=why):
+        Tool(*fields)
 
 
 def anything(*args: int) -> None: ...

@@ -12,13 +12,14 @@ import pytest
 from onetwo_like.backends.corpus import countries
 from onetwo_like.cli.demo import Row, conclusion, is_right
 from tests.cli.conftest import environment
+from tests.servers.gemini_loopback import GeminiServer
 from tests.servers.loopback import LoopbackServer
 
 
 def rows(out: str) -> list[list[str]]:
     """The cells of the lines of both tables that are about a backend."""
     lines = [re.split(r" {2,}", line) for line in out.splitlines()]
-    return [line for line in lines if line[0].startswith(("ngram:", "openai:"))]
+    return [line for line in lines if line[0].startswith(("ngram:", "openai:", "gemini:"))]
 
 
 def known(prompt: str) -> str:
@@ -100,14 +101,19 @@ def test_a_call_the_second_time_is_an_error():
 # A model behind a network
 
 
-def test_a_real_model_takes_the_place_of_the_first(cli, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "a-key-of-tests")
-    with LoopbackServer(known) as server:
-        done = cli("demo", "--limit", "3", "--backend", "openai:test", "--base_url", server.base_url, "--yes")
+@pytest.mark.parametrize(
+    ("provider", "variable", "serving"),
+    [("openai", "OPENAI_API_KEY", LoopbackServer), ("gemini", "GEMINI_API_KEY", GeminiServer)],
+)
+def test_a_real_model_takes_the_place_of_the_first(cli, monkeypatch, provider, variable, serving):
+    monkeypatch.setenv(variable, "a-key-of-tests")
+    model = f"{provider}:test"
+    with serving(known) as server:
+        done = cli("demo", "--limit", "3", "--backend", model, "--base_url", server.base_url, "--yes")
         asked = len(server.requests)
     assert (done.code, done.err) == (0, "")
     assert [row[:6] for row in rows(done.out)[:2]] == [
-        ["openai:test", "100.0 %", "100.0 %", "100.0 %", "6", "0"],
+        [model, "100.0 %", "100.0 %", "100.0 %", "6", "0"],
         ["ngram:5", "100.0 %", "100.0 %", "100.0 %", "6", "0"],
     ]
     assert asked == 6
@@ -208,6 +214,7 @@ def test_a_missing_key_is_a_one_line_error(cli):
         (("--backend", "ngram:0"), "--backend ngram:0: The order of an n-gram model"),
         (("--backend", "ngram:five"), "the order is a whole number, as in ngram:5"),
         (("--backend", "openai"), "which model? As in openai:gpt-4o-mini"),
+        (("--backend", "gemini:"), "which model? As in gemini:gemini-2.5-flash"),
         (("--backend", "openai:x", "--base_url", "nowhere"), "not 'nowhere'"),
         (("--base_url", "http://127.0.0.1:1/v1"), "no backend here is behind a network"),
         (

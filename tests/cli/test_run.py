@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from tests.servers.anthropic_loopback import AnthropicServer
 from tests.servers.loopback import LoopbackServer
 
 PROGRAM = """
@@ -117,10 +118,13 @@ def test_a_backend_that_the_file_registers_answers_unless_another_is_named(cli, 
     assert cli("run", "own.py:e", *NGRAM).out == " Lima\n"
 
 
-def test_a_recorded_run_replays_without_a_server(cli, program, monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "a-key-of-tests")
-    with LoopbackServer(lambda prompt: "Lima, of course") as server:
-        words = ("run", f"{program}:pending", "--backend", "openai:m", "--base_url", server.base_url)
+@pytest.mark.parametrize(
+    ("provider", "make_server"), [("openai", LoopbackServer), ("anthropic", AnthropicServer)]
+)
+def test_a_recorded_run_replays_without_a_server(cli, program, monkeypatch, provider, make_server):
+    monkeypatch.setenv(f"{provider.upper()}_API_KEY", "a-key-of-tests")
+    with make_server(lambda prompt: "Lima, of course") as server:
+        words = ("run", f"{program}:pending", "--backend", f"{provider}:m", "--base_url", server.base_url)
         first = cli(*words, "--cache", "kept")
         assert len(server.requests) == 1
     again = cli(*words, "--cache", "kept", "--mode", "replay")
@@ -145,8 +149,15 @@ def test_in_replay_mode_what_was_not_recorded_is_an_error(cli, program):
         ("capital", ("--input", "country"), "--input country: an input is given as key=value"),
         ("pending", ("--input", "country=Peru"), "is an executable already and takes no input: country"),
         ("pending", (), "No backend in scope serves 'generate_text'"),
-        ("pending", ("--backend", "gpt"), "there is no backend 'gpt'; there are ngram, openai"),
+        (
+            "pending",
+            ("--backend", "gpt"),
+            "there is no backend 'gpt'; there are ngram, openai, anthropic, gemini",
+        ),
         ("pending", ("--backend", "openai:m"), "Set the variable OPENAI_API_KEY"),
+        ("pending", ("--backend", "anthropic:m"), "Set the variable ANTHROPIC_API_KEY"),
+        ("pending", ("--backend", "anthropic"), "which model? As in anthropic:claude-haiku-4-5"),
+        ("pending", ("--backend", "gemini:m"), "Set the variable GEMINI_API_KEY"),
         ("pending", (*NGRAM, "--cache", "cities.py"), "is a file; a cache is a folder"),
         ("pending", (*NGRAM, "--cache", "nothing", "--mode", "replay"), "There is no cache at"),
         ("pending", (*NGRAM, "--mode", "replay"), "--mode replay needs --cache PATH"),

@@ -140,6 +140,15 @@ def built_ins() -> None:
     assert_type(llm.score_text("?", ["a"]), ot.Executable[list[float]])
     assert_type(llm.embed(["a"]), ot.Executable[list[list[float]]])
     assert_type(llm.chat([ot.Message("user", "hi")]), ot.Executable[str])
+    assert_type(llm.chat("?", tools=[plain], tool_choice=plain), ot.Executable[ot.ChunkList])
+    assert_type(
+        llm.chat("?", tools=[plain], include_details=True), ot.Executable[tuple[ot.ChunkList, ot.Reply]]
+    )
+    assert_type(llm.chat("?", include_details=True), ot.Executable[tuple[str, ot.Reply]])
+    assert_type(llm.chat("?", tools=None), ot.Executable[str])
+    assert_type(llm.chat(plain(1), extra={"a": [1]}, reasoning="low"), ot.Executable[str])
+    assert_type(llm.run_tools("?", [plain, ot.Tool("now", "", {})], temperature=0), ot.Executable[str])
+    llm.run_tools("?", [plain], on_tool_error="ignore")  # type: ignore[arg-type]
     assert_type(llm.generate_object("?", dict[str, int], temperature=0), ot.Executable[dict[str, int]])
     assert_type(llm.generate_object("?", int, include_details=True), ot.Executable[tuple[int, ot.Reply]])
     llm.generate_text(5)  # type: ignore[call-overload]

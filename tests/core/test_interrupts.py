@@ -77,9 +77,9 @@ print(value == [str(i) for i in range(1_000)], asked - before)
 """
 
 
-def check(found):
+def check(found, within_s=0.5):
     assert found["error"] == "KeyboardInterrupt"
-    assert found["took"] < 0.5
+    assert found["took"] < within_s
     assert (found["tasks"], found["threads"], found["open"]) == ([], [], 0)
     assert found["answered"] == 400
     assert found["spans"] == 2_001
@@ -135,7 +135,7 @@ def test_so_does_a_cell_of_a_notebook(tmp_path):
         _, took = execute(cell, interrupt_when="all held")
         report, _ = execute("print(report(sys.last_value))")
         found = json.loads(report)
-        check({**found, "took": took})
+        check({**found, "took": took}, within_s=1.0)  # the kernel's signal and messages are in it too
         execute("held, before = False, asked")
         execute(cell)
         assert execute("print(value == [str(i) for i in range(1_000)], asked - before)")[0] == "True 600\n"

@@ -147,7 +147,9 @@ def test_a_pairwise_metric_is_scored_once_per_pair_and_shows_shares():
     assert len(result.pairs) == 30
     tested = [d for d in result.differences if d.p_value is not None]
     assert {d.metric for d in tested} == {"prefers", "length"}
-    assert all((d.p_adjusted or 0) > (d.p_value or 0) for d in tested[:-1])  # Holm's, over both kinds of metrics together
+    assert all(
+        (d.p_adjusted or 0) > (d.p_value or 0) for d in tested[:-1]
+    )  # Holm's, over both kinds of metrics together
 
 
 def test_a_judge_is_asked_once_about_the_same_answer_and_is_not_the_arms_cost():

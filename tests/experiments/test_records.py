@@ -155,11 +155,9 @@ def test_other_values_of_the_standard_library_have_a_hash():
     assert load([{"input": {"b", "a"}}])[0].input == ["a", "b"]
 
 
-# Where these packages are installed; they are not in the dev extra.
-
-
 def test_a_polars_frame_is_its_rows():
-    polars = pytest.importorskip("polars")
+    import polars
+
     data = load(polars.DataFrame(ROWS))
     assert (data.name, data.hash) == ("DataFrame", load(ROWS).hash)
     with pytest.raises(UsageError, match=r"LazyFrame is lazy: give what its collect\(\) returns"):
@@ -167,12 +165,14 @@ def test_a_polars_frame_is_its_rows():
 
 
 def test_an_arrow_table_is_its_rows():
-    pyarrow = pytest.importorskip("pyarrow")
+    import pyarrow
+
     data = load(pyarrow.Table.from_pylist(ROWS))
     assert (data.name, data.hash) == ("Table", load(ROWS).hash)
 
 
 def test_a_hugging_face_dataset_is_its_rows():
+    # Heavy for what it tests, so not in the dev extra; where it is installed, the real one is held to this.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what it warns of when it is imported is not ours
         datasets = pytest.importorskip("datasets")

@@ -1,5 +1,6 @@
 """Do the backends of the package keep the contract, and does the suite notice one that does not?"""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,23 @@ from typing import Any
 import pytest
 
 from onetwo_like import ot
-from onetwo_like.backends import Backend, Batched, Fallback, NGram, OpenAI, RoundRobin, Scripted
-from onetwo_like.errors import OverloadedError
+from onetwo_like.backends import (
+    Anthropic,
+    Backend,
+    Batched,
+    Fallback,
+    Gemini,
+    NGram,
+    OpenAI,
+    RoundRobin,
+    Scripted,
+)
+from onetwo_like.errors import OverloadedError, UnsupportedOptionError
 from onetwo_like.testing import BackendSuite
-from tests.servers.loopback import LoopbackServer, status
+from tests.servers.anthropic_loopback import AnthropicServer
+from tests.servers.gemini_loopback import GeminiServer
+from tests.servers.http_server import HttpServer, status
+from tests.servers.loopback import LoopbackServer
 
 KEY = "sk-planted-0123456789"
 
@@ -40,11 +54,12 @@ class _OnLoopback(BackendSuite):
     """A backend that asks a server of the tests."""
 
     secret = KEY
-    server: LoopbackServer
+    server: HttpServer
+    kind: type[HttpServer] = LoopbackServer
 
     @pytest.fixture(autouse=True)
     def _server(self) -> Iterator[None]:
-        with LoopbackServer() as self.server:
+        with self.kind() as self.server:
             yield
 
     def make(self, **settings: Any) -> Backend:
@@ -71,6 +86,20 @@ class TestOpenAICompatible(_OnLoopback):
     def bound(self, backend=None):
         served = super().bound(backend)  # the toy server shows no tokens
         return ot.Registry({n: b for n, b in served.bindings.items() if "token" not in n})
+
+
+class TestAnthropic(_OnLoopback):
+    kind = AnthropicServer
+
+    def make(self, **settings):
+        return Anthropic("tiny", base_url=self.server.base_url, api_key=KEY, retries=0, **settings)
+
+
+class TestGemini(_OnLoopback):
+    kind = GeminiServer
+
+    def make(self, **settings):
+        return Gemini("tiny", base_url=self.server.base_url, api_key=KEY, retries=0, **settings)
 
 
 class TestFallback(_OnLoopback):
@@ -117,6 +146,14 @@ class Broken(Backend):
         usage = ot.Usage(1, -1) if self.wrong == "usage" else None
         return ot.Reply("Paris", usage=usage)
 
+    async def chat(self, messages, *, tools=None, seed=None):
+        if self.wrong == "task":
+            self.left = asyncio.ensure_future(asyncio.sleep(100.0))
+            await asyncio.sleep(0)
+        if self.wrong == "refusing" and seed is not None:
+            raise UnsupportedOptionError("seed")
+        return "Paris" if tools is None or self.wrong == "tools" else ot.ChunkList("Paris")
+
     async def embed(self, texts):
         vectors = [[float(len(text)), float(ord(text[0]))] for text in texts]
         return vectors[::-1][1:] if self.wrong == "vectors" else vectors
@@ -132,6 +169,9 @@ class Broken(Backend):
         ("type", "test_every_built_in_that_it_serves_answers_in_its_type"),
         ("usage", "test_every_built_in_that_it_serves_answers_in_its_type"),
         ("vectors", "test_every_built_in_that_it_serves_answers_in_its_type"),
+        ("refusing", "test_every_option_that_it_does_not_refuse_is_taken"),
+        ("tools", "test_every_option_that_it_does_not_refuse_is_taken"),
+        ("task", "test_a_call_that_is_given_up_leaves_nothing_behind"),
         ("option", "test_every_option_that_it_does_not_refuse_is_taken"),
     ],
 )
