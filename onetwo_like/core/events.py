@@ -142,10 +142,14 @@ class StepFinished(RunEvent):
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Progress(RunEvent):
-    """The outermost `parallel` has finished `done` of its items; `total` is None while it is not known."""
+    """The outermost `parallel` has finished `done` of its items; `total` is None while it is not known.
+
+    Of a comparison, one arm has: `part` is its name, and "" otherwise.
+    """
 
     done: int
     total: int | None = None
+    part: str = dataclasses.field(default="", kw_only=True, repr=False)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)

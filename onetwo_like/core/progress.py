@@ -27,7 +27,7 @@ class Bar:
         self.done = self.started = self.ended = self.replayed = self.failed = self.tokens = 0
         self.total: int | None = None
         self.batched = False
-        self._parts: dict[str, Progress] = {}  # of several batches at once, such as the arms of a comparison
+        self._parts: dict[str, Progress] = {}  # of what goes on at once, such as the arms of a comparison
         self.cost: float | None = None
         self.next_s = patience_s
         self._shown: _Shown | None = None
@@ -55,7 +55,9 @@ class Bar:
                     self.cost = (self.cost or 0.0) + usage.cost
         elif isinstance(event, Progress):
             self.batched = True
-            self._parts[event.span] = event
+            if not event.part:
+                self._parts.clear()
+            self._parts[event.part] = event
             totals = [part.total for part in self._parts.values()]
             self.done = sum([part.done for part in self._parts.values()])
             self.total = None if None in totals else sum([total or 0 for total in totals])
@@ -65,8 +67,7 @@ class Bar:
         notes = {"running": str(self.started - self.ended)}
         notes |= {"calls": str(self.ended)} if self.batched else {}
         notes |= {"replayed": str(self.replayed)} if self.replayed else {}
-        if len(self._parts) > 1:
-            notes |= {path: f"{part.done}/{part.total}" for path, part in self._parts.items()}
+        notes |= {name: f"{part.done}/{part.total}" for name, part in self._parts.items() if name}
         notes |= {"failed": str(self.failed)} if self.failed else {}
         notes |= {"tokens": str(self.tokens)} if self.tokens else {}
         notes |= {"cost": dollars(self.cost)} if self.cost is not None else {}

@@ -23,6 +23,7 @@ from onetwo_like.experiments.extra import require_scipy
 from onetwo_like.experiments.fields import Fields
 from onetwo_like.experiments.measured import summary_of_arm
 from onetwo_like.experiments.metric import Metric, prepared
+from onetwo_like.experiments.metrics import __all__ as NAMES
 from onetwo_like.experiments.replaying import examples_of, replaying
 from onetwo_like.experiments.result import COLUMNS, NUMBERS, About, Comparison, Result, rows_by_arm, versions
 from onetwo_like.experiments.rows import paid, recorded
@@ -250,8 +251,9 @@ def _metrics(metrics: Metrics | None, where: str) -> list[Metric]:
                 f"{'so is a column of the result' if name in taken else 'its name is a str'}"
             )
         if isinstance(metric, str):
+            there = metric if metric in NAMES else "..."
             raise UsageError(
                 f"metric {name!r} is to be a function, not its name {metric!r}: "
-                "from onetwo_like.experiments.metrics import ..."
+                f"from onetwo_like.experiments.metrics import {there}"
             )
     return [prepared(name, metric) for name, metric in by_name.items()]

@@ -85,7 +85,6 @@ class Trial:
         self._asked = Asked(scope.usage)
         self._base = scope
         self._scopes: dict[tuple[int, int], Scope] = {}
-        self._spans = [Span(arm.name, scope.span, scope.sample_path, None, False) for arm in self.arms]
         for at in range(len(self.arms)):
             self._tell(scope, at)
         try:
@@ -221,7 +220,8 @@ class Trial:
         watch = base.watch
         if watch is not None and watch.telling:
             total = len(self.examples) * self.samples
-            watch.publish(Progress(self._done[arm_at], total, origin=self._spans[arm_at]))
+            arm = self.arms[arm_at].name
+            watch.publish(Progress(self._done[arm_at], total, part=arm, origin=base.span))
 
     def _stop(self, spent: BudgetExceeded) -> None:
         self.stopped = f"the budget is spent ({str(spent).partition('. ')[0]})"

@@ -319,11 +319,11 @@ async def _awaited(e):
 def test_a_stream_tells_the_progress_of_each_arm_and_every_row():
     with ot.stream(ot.comparison(arms(), answer, SUMS, {"exact": exact}, samples=2)) as events:
         seen = list(events)
-    progress = [(e.span, e.done, e.total) for e in seen if isinstance(e, ot.Progress)]
+    progress = [(e.part, e.done, e.total) for e in seen if isinstance(e, ot.Progress)]
     for arm in ("wrong", "right"):
-        assert [done for span, done, total in progress if span == arm] == list(range(41))
-        assert {total for span, _, total in progress if span == arm} == {40}
-    assert {span for span, _, _ in progress} == {"wrong", "right"}
+        assert [done for part, done, total in progress if part == arm] == list(range(41))
+        assert {total for part, _, total in progress if part == arm} == {40}
+    assert {part for part, _, _ in progress} == {"wrong", "right"}
     rows = [e.outcome.value for e in seen if isinstance(e, ot.ItemFinished)]
     assert sorted((r.arm, r.example, r.sample) for r in rows) == sorted(columns(events.result))
 
@@ -706,7 +706,7 @@ MISTAKES = {
     "no metrics": ({"metrics": {}}, "ot.compare needs metrics="),
     "a metric's name": (
         {"metrics": ["exact_match"]},
-        "metric 'exact_match' is to be a function, not its name",
+        "not its name 'exact_match': from onetwo_like.experiments.metrics import exact_match",
     ),
     "a column's name": ({"metrics": {"cost": exact}}, "a metric cannot be called 'cost': so is a column"),
     "a metric of other things": (
