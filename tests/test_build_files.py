@@ -33,6 +33,8 @@ DISTRIBUTIONS = {
 }
 # Bazel has one version of everything, so what holds protobuf below 6 stays out, as from the dev extra.
 LEFT_OUT = {"@pypi//google_generativeai"}
+# What tests/servers/make_model.py is run with, in an environment of its own.
+LEFT_OUT |= {"@pypi//gguf", "@pypi//tokenizers", "@pypi//torch", "@pypi//transformers"}
 
 
 @dataclass(frozen=True)
