@@ -400,9 +400,10 @@ def test_log_probabilities_that_are_another_tokens_are_no_scores():
     logprobs = {"token_logprobs": [None, -5.0, -7.5], "text_offset": [0, 2, 5]}
     sent = Recorder({"choices": [{"text": "It is Paris and", "logprobs": logprobs}]})
     scorer = OpenAI("tiny", base_url="http://127.0.0.1:1/v1", api_key="x", retries=0, http_client=sent.client)
-    with ot.RegistryContext(), pytest.raises(MalformedReplyError, match="end before the text does"):
+    with ot.RegistryContext():
         scorer.register()
-        ot.run(llm.score_text("It is", [" Paris"]))
+        with pytest.raises(MalformedReplyError, match="end before the text does"):
+            ot.run(llm.score_text("It is", [" Paris"]))
 
 
 def test_a_target_without_a_prompt_has_a_token_that_nobody_scores(server, backend):
