@@ -169,3 +169,20 @@ def wrapped(handler: ot.Handler) -> ot.Handler:
 
 
 middleware: ot.Middleware = wrapped
+
+
+def comparing(arms: dict[str, ot.Registry], examples: list[dict[str, Any]]) -> None:
+    """What a comparison returns, at once and as an Executable."""
+
+    def exact(target: str, prediction: str) -> bool:
+        return target == prediction
+
+    metrics = {"exact": exact, "letters": lambda prediction: len(prediction)}
+    assert_type(ot.compare(arms, plain, examples, metrics), ot.Comparison)
+    assert_type(ot.comparison(arms, plain, examples, metrics), ot.Executable[ot.Comparison])
+    assert_type(ot.evaluate(plain, examples, metrics), ot.Evaluation)
+    assert_type(ot.evaluation(plain, examples, metrics, samples=3), ot.Executable[ot.Evaluation])
+    assert_type(ot.grid(awaiting, x=[1, 2]), dict[str, ot.Executable[str]])
+    ot.compare(
+        {"a": (plain, arms["a"]), "b": (llm.generate_text, arms["b"])}, examples=examples, metrics=[exact]
+    )

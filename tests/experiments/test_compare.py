@@ -113,6 +113,17 @@ def test_a_metric_over_samples_sees_all_of_them_and_counts_once():
     assert result.differences[1].n == 9
 
 
+def test_a_yes_or_no_over_samples_is_tested_as_one_of_each_example():
+    from onetwo_like.experiments.metrics import over_samples
+
+    @over_samples
+    def any_right(target, predictions):
+        return target in predictions
+
+    result = ot.compare(arms(), answer, SUMS, [any_right], samples=3)
+    assert result.differences[0].test == "mcnemar"
+
+
 def test_a_pairwise_metric_is_scored_once_per_pair_and_shows_shares():
     from onetwo_like.experiments.metrics import pairwise_judge
 
@@ -498,6 +509,20 @@ def test_an_unknown_cost_is_not_zero():
     assert result.arms[0].recorded.cost is None
     assert result.rows[0].cost is None
     assert "–" in str(result).splitlines()[3]
+
+
+def test_an_answer_of_which_one_call_has_no_price_has_none():
+    def half(prompt):
+        return priced(prompt) if prompt.endswith(" \nA:") else solves(prompt)
+
+    async def twice(q):
+        await answer(q)
+        return await answer(q + " ")
+
+    result = ot.evaluate(twice, SUMS[:1], {"exact": exact}, backend=Scripted(half))
+    assert [call.cost for call in result.rows[0].calls] == [None, 0.5]
+    assert result.rows[0].cost is None
+    assert result.arms[0].recorded.cost is None
 
 
 def test_an_outer_usage_block_hears_of_the_calls():
