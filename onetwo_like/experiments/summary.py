@@ -80,9 +80,12 @@ def _and_more(n: int) -> str:
 
 
 def _number(x: float | None, d: Difference) -> str:
-    """With as many decimals as half the width of the interval has before its first digit, plus that one."""
+    """With the digits that half the width of the interval leaves sure: its first one, and the next after a 1 or 2."""
     assert x is not None
-    half = abs(d.difference or 0.0) if d.ci_low is None or d.ci_high is None else (d.ci_high - d.ci_low) / 2
+    if d.ci_low is None or d.ci_high is None:
+        half = abs(d.difference or 0.0)
+    else:
+        half = (d.ci_high - d.ci_low) / 2 / 3  # by which a first digit below 3 takes another with it
     decimals = max(0, -math.floor(math.log10(half))) if half > 0 else 2
     if decimals > 6 or abs(x) >= 1e9:
         return f"{x:.2g}"

@@ -55,8 +55,8 @@ def test_the_winner_comes_first():
 
 def test_what_was_not_shown_is_not_called_equal():
     assert summary([SIMILAR]) == (
-        "no difference in exact could be shown between bigram and five-gram (-0.01, 95 % interval -0.04 to 0.02, "
-        "p = 0.52, 194 examples); one of 0.04 or more would have been seen with at least 80 % probability."
+        "no difference in exact could be shown between bigram and five-gram (-0.012, 95 % interval -0.041 to 0.017, "
+        "p = 0.52, 194 examples); one of 0.042 or more would have been seen with at least 80 % probability."
     )
 
 
@@ -112,8 +112,8 @@ def test_of_several_pairs_none_of_which_differ_the_closest_to_a_difference_is_na
         but(TOO_FEW, a="y", b="z"),
     ]
     assert summary(pairs) == (
-        "no difference in exact could be shown between any two arms (closest: x and z, -0.01, 95 % interval -0.04 "
-        "to 0.02, adjusted p = 0.21, 194 examples); one of 0.04 or more would have been seen with at least 80 % "
+        "no difference in exact could be shown between any two arms (closest: x and z, -0.012, 95 % interval -0.041 "
+        "to 0.017, adjusted p = 0.21, 194 examples); one of 0.042 or more would have been seen with at least 80 % "
         "probability."
     )
 
@@ -142,7 +142,8 @@ def test_numbers_have_the_decimals_that_the_interval_can_carry():
 
     assert "1,234 examples" in summary([but(BETTER, n=1234)])
     assert shown(1234.4, 250) == "1234 (95 % interval 984 to 1484"
-    assert shown(0.12345, 0.0021) == "0.123 (95 % interval 0.121 to 0.126"
+    assert shown(0.12345, 0.0021) == "0.1235 (95 % interval 0.1213 to 0.1255"
+    assert shown(0.312, 0.152) == "0.31 (95 % interval 0.16 to 0.46"
     assert shown(2.5e-9, 1e-9) == "2.5e-09 (95 % interval 1.5e-09 to 3.5e-09"
     assert shown(0.049, 0.05) == "0.05 (95 % interval 0.00 to 0.10"
     assert shown(0.05, 0.05) == "0.05 (95 % interval 0.00 to 0.10"
