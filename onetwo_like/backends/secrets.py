@@ -10,6 +10,8 @@ from typing import Any, Never
 MASK = "***"
 # Placeholders for servers that want no key ("none", "EMPTY") are words that messages may need.
 _SHORTEST = 6
+# Shorter ones are words such as "ollama", which a program needs elsewhere.
+_SHORTEST_IN_FILES = 16
 _HEADERS = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
 
 
@@ -24,6 +26,7 @@ class Secret:
 
     def __init__(self, value: str) -> None:
         self._value = value
+        _given.add(value)
 
     def reveal(self) -> str:
         """The key itself."""
@@ -52,6 +55,22 @@ class Secret:
 
     def __reduce__(self) -> Never:
         raise TypeError("a key is not pickled; make the backend anew where it is needed")
+
+
+_given: set[str] = set()  # every key of this process
+
+
+def masked_file(content: bytes) -> bytes:
+    """The content of a file that is to be shared, with every key that was given in this process masked.
+
+    >>> key = Secret("sk-12345678901234")
+    >>> masked_file(b"api_key='sk-12345678901234'")
+    b"api_key='***'"
+    """
+    for value in sorted(_given, key=len, reverse=True):
+        if len(value) >= _SHORTEST_IN_FILES:
+            content = content.replace(value.encode("utf-8", "surrogatepass"), MASK.encode())
+    return content
 
 
 def hide(secret: Secret, error: BaseException) -> None:

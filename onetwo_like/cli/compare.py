@@ -8,12 +8,13 @@ import os
 from pathlib import Path
 
 from onetwo_like import ot
-from onetwo_like.cli.options import check_folder
+from onetwo_like.cli.options import check_file, check_folder
 from onetwo_like.cli.plan import confirmed
 from onetwo_like.cli.run import imported
 from onetwo_like.errors import UsageError
 from onetwo_like.experiments.defined import comparison_in
 from onetwo_like.experiments.plan import planning, shown
+from onetwo_like.experiments.saving import free
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -52,9 +53,11 @@ def _compare(arguments: argparse.Namespace) -> int:
         if not (math.isfinite(arguments.budget) and arguments.budget >= 0):
             raise UsageError(f"--budget {arguments.budget}: US dollars, as in --budget 2.50")
         budget = ot.Budget(usd=arguments.budget)
-    for name in ("save", "report"):
-        if getattr(arguments, name) is not None:
-            check_folder(f"--{name}", getattr(arguments, name))
+    if arguments.save is not None:
+        check_folder("--save", arguments.save)
+        free(arguments.save)
+    if arguments.report is not None:
+        check_file("--report", arguments.report)
     with ot.RegistryContext():
         module = imported(path)
         experiment = comparison_in(

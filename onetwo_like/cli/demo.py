@@ -20,6 +20,7 @@ from onetwo_like.cli.options import Choice, add_backend, check_base_url, check_f
 from onetwo_like.cli.plan import Part, agreed, recorded
 from onetwo_like.cli.progress import counting
 from onetwo_like.errors import ContentRefusedError, MissingExtraError, UsageError
+from onetwo_like.experiments.table import aligned
 
 DEFAULT_BACKENDS = ("ngram:2", "ngram:5")
 DEFAULT_CACHE = "onetwo-demo.cache"
@@ -259,13 +260,7 @@ def _table(rows: Sequence[Row], asked: Sequence[Country]) -> str:
                 f"{row.seconds:.2f}",
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return "\n".join(
-        "  ".join(
-            [line[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True)]
-        )
-        for line in lines
-    )
+    return aligned(lines, left=1)
 
 
 def _show_a_difference(rows: Sequence[Row], asked: Sequence[Country]) -> None:

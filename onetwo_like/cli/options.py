@@ -100,6 +100,13 @@ def check_folder(option: str, path: str) -> None:
         raise UsageError(f"{option} {path}: there is no folder {os.path.dirname(path)}")
 
 
+def check_file(option: str, path: str) -> None:
+    """Refuses a path where no file can be written, before anything is spent."""
+    check_folder(option, path)
+    if os.path.isdir(path):
+        raise UsageError(f"{option} {path}: this is a folder; give the name of a file in it")
+
+
 def check_base_url(base_url: str | None, choices: list[Choice]) -> None:
     """Refuses an address that nothing would use."""
     if base_url is not None and not any(choice.remote for choice in choices):

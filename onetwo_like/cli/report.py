@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from onetwo_like.cli.options import check_folder
+from onetwo_like.cli.options import check_file
 from onetwo_like.experiments.saving import DamagedError, saved
 
 
@@ -31,7 +31,7 @@ def _report(arguments: argparse.Namespace) -> int:
         print(f"onetwo-like report: {error}", file=sys.stderr)
         return 1
     out = arguments.out or f"{kept.folder.name}.html"
-    check_folder("OUT", out)
+    check_file("OUT", out)
     kept.result.report(out)
     print(out)
     return 0

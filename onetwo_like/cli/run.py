@@ -111,19 +111,20 @@ def imported(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except OneTwoError:
         raise
-    except Exception as error:  # whatever the user's file does
+    except (Exception, SystemExit) as error:  # whatever the user's file does
         raise UsageError(f"{path} cannot be imported: {_where(error, path)}") from error
     return module
 
 
-def _where(error: Exception, path: Path) -> str:
+def _where(error: BaseException, path: Path) -> str:
     """The error as one line, with the line of the file that it came from."""
     line = error.lineno if isinstance(error, SyntaxError) else None
     for frame in traceback.extract_tb(error.__traceback__):
         if frame.filename == os.path.abspath(path):
             line = frame.lineno
     message = error.msg if isinstance(error, SyntaxError) else error
-    return f"{type(error).__name__}: {message}" + (f" (line {line})" if line else "")
+    told = " ".join(f"{type(error).__name__}: {message}".split())
+    return told + (f" (line {line})" if line else "")
 
 
 def _can_run(value: object) -> bool:

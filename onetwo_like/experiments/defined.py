@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from onetwo_like.backends.base import Backend
 from onetwo_like.core.budget import Budget
 from onetwo_like.core.parallel import MAX_CONCURRENCY
 from onetwo_like.errors import UsageError
@@ -40,26 +39,19 @@ def comparison_in(
             raise UsageError(
                 f"{where} defines no {name}; a comparison is arms, strategy, examples and metrics"
             )
-    given = names["arms"]
-    if (
-        not isinstance(given, Mapping)
-        and isinstance(given, list | tuple)
-        and all(isinstance(b, Backend) for b in given)
-    ):
-        given = {repr(backend): backend for backend in given}
-    if arms is not None and isinstance(given, Mapping):
-        unknown = [name for name in arms if name not in given]
-        if unknown:
-            raise UsageError(
-                f"there is no arm {unknown[0]!r} in {where}; there are {', '.join(map(str, given))}"
-            )
-        given = {name: arm for name, arm in given.items() if name in arms}
     fields = {
         name: names.get(name, default) for name, default in (("input", INPUT), ("target", TARGET), ("id", ID))
     }
+    given = arms_of(names["arms"], names.get("strategy"), fields["input"])
+    if arms is not None:
+        there = [arm.name for arm in given]
+        for name in arms:
+            if name not in there:
+                raise UsageError(f"there is no arm {name!r} in {where}; there are {', '.join(there)}")
+        given = [arm for arm in given if arm.name in arms]
     return experiment(
         Comparison,
-        arms_of(given, names.get("strategy"), fields["input"]),
+        given,
         names["examples"],
         names["metrics"],
         where,

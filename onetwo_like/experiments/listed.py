@@ -64,4 +64,7 @@ def frame(columns: Mapping[str, Sequence[Any]]) -> Any:
         raise MissingExtraError(
             "to_pandas needs the package 'pandas', which is not installed: pip install \"onetwo-like[experiments]\""
         ) from None
-    return pd.DataFrame(dict(columns), columns=list(columns))
+    try:
+        return pd.DataFrame(dict(columns), columns=list(columns))
+    except UnicodeEncodeError:  # half a surrogate pair, which a model can answer and Arrow cannot hold
+        return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections.abc import Awaitable, Callable
 from numbers import Real
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from onetwo_like.core.function import name_of
 from onetwo_like.errors import MetricError, ProgramError, UsageError
+from onetwo_like.experiments.rows import failure_text
+from onetwo_like.experiments.statistics import LARGEST
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -196,13 +197,14 @@ async def _awaited(name: str, value: Any, example: Any) -> Scored:
 
 def _scored(name: str, value: Any, example: Any) -> Scored:
     number, details = value if isinstance(value, tuple) and len(value) == 2 else (value, None)
-    if number.__class__ is float and math.isfinite(number):
+    if number.__class__ is float and abs(number) <= LARGEST:  # not true of nan
         return Scored(number, details)
     if getattr(number, "shape", None) == ():  # numpy's numbers, and tensors of one
         number = number.item()
     if isinstance(number, bool):
         return Scored(float(number), details, True)
-    if not isinstance(number, Real) or not _is_finite(number):
+    is_number = isinstance(number, Real)
+    if not (is_number and abs(number) <= LARGEST):
         raise MetricError(
             f"metric {name!r} returned {value!r:.120} for {_told(example)}; "
             "it is to return a finite number, True or False, or (one of these, details)"
@@ -210,15 +212,8 @@ def _scored(name: str, value: Any, example: Any) -> Scored:
     return Scored(float(number), details)
 
 
-def _is_finite(number: Real) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:  # an int that no float can hold
-        return False
-
-
 def _failed(name: str, error: Exception, example: Any) -> MetricError:
-    return MetricError(f"metric {name!r} failed on {_told(example)}: {type(error).__name__}: {error}")
+    return MetricError(f"metric {name!r} failed on {_told(example)}: {failure_text(error)}")
 
 
 def _told(example: Any) -> str:

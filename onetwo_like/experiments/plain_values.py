@@ -9,7 +9,7 @@ import enum
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 from onetwo_like.core.content import Chunk, ChunkList, Message
@@ -35,7 +35,8 @@ def plain(value: Any) -> Any:
     if kind is list or kind is tuple:
         return [plain(item) for item in value]
     if isinstance(value, Mapping):
-        return {plain(name): plain(item) for name, item in value.items()}
+        named = [(plain(name), name, item) for name, item in value.items()]
+        return {n if isinstance(n, Hashable) else name: plain(item) for n, name, item in named}
     package = kind.__module__.partition(".")[0]
     if package == "pandas":
         return _from_pandas(value, kind.__name__)

@@ -277,7 +277,7 @@ def provenance(comparison: Mapping[str, Any], by_arm: Mapping[str, Counted]) -> 
         "Dataset": escaped(data["name"]),
         "Hash": f"<code>{escaped(data['hash'])}</code>",
         "Examples": count(data["size"]),
-        "Fields": f"input <code>{escaped(data['input'])}</code>, target <code>{escaped(data['target'])}</code>",
+        "Fields": f"input {_fields(data['input'])}, target {_fields(data['target'])}",
         "Samples": str(comparison["samples"]),
         "Seed": str(comparison["seed"]),
         **{name: escaped(version) for name, version in comparison["versions"].items()},
@@ -298,3 +298,9 @@ def provenance(comparison: Mapping[str, Any], by_arm: Mapping[str, Counted]) -> 
             ]
             body += folded("Prompts of the first example", prompts)
     return section("run", "What was run", body)
+
+
+def _fields(names: str | list[str] | None) -> str:
+    """The fields that make an input or a target: one, several, or none."""
+    several = [names] if isinstance(names, str) else names or []
+    return ", ".join(f"<code>{escaped(name)}</code>" for name in several) or "none"

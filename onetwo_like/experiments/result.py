@@ -202,9 +202,14 @@ class Result:
             )
         if kind != cls.kind:
             raise UsageError(
-                f"this is an {kind}, to be read by ot.{kind.title()}.from_json(text)".replace("an c", "a c")
+                f"this is an {kind}, to be read by ot.{str(kind).title()}.from_json(text)".replace(
+                    "an c", "a c"
+                )
             )
-        return cls.from_dict(data)
+        try:
+            return cls.from_dict(data)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise UsageError(f"this result is damaged: {type(error).__name__}: {error}") from error
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:

@@ -77,6 +77,7 @@ class Row(NamedTuple):
 
 
 _CALL_FIELDS = Call._fields
+_MOST_BITS = 10_000  # of an int that Python writes in decimal: it refuses 4,300 digits
 
 
 def row(
@@ -176,23 +177,37 @@ def text_of(value: Any) -> str:
     return data if isinstance(data, str) else canonical(data)
 
 
+def failure_text(error: BaseException) -> str:
+    """What went wrong, by its class."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001  (of a class that has no text)
+        text = ""
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
 def data_of(value: Any) -> Any:
-    """The value as what JSON holds: records as dicts, and what has no form as its repr.
+    """The value as what JSON holds: records as dicts, and what has no form as its repr, or its type.
 
     >>> data_of((1, float("inf"), {2: b"x"}))
     [1, 'inf', {'2': "b'x'"}]
     """
     kind = value.__class__
-    if value is None or kind is str or kind is int or kind is bool:
+    if value is None or kind is str or kind is bool:
         return value
     if kind is float:
         return value if math.isfinite(value) else repr(value)
-    return _json(plain(value))
+    try:
+        return _json(plain(value))
+    except Exception as error:  # noqa: BLE001  (one answer that holds itself does not lose the others)
+        return f"<{kind.__qualname__}: {type(error).__name__}>"
 
 
 def _json(value: Any) -> Any:
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, int):
+        return value if value.bit_length() <= _MOST_BITS else hex(value)
     if isinstance(value, str | ChunkList):
         return str(value)
     if isinstance(value, float):

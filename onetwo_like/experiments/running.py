@@ -28,7 +28,7 @@ from onetwo_like.experiments.dataset import Dataset
 from onetwo_like.experiments.example import Example
 from onetwo_like.experiments.metric import Metric, Scored
 from onetwo_like.experiments.places import Earlier, Place, Places
-from onetwo_like.experiments.rows import Call, Row, RowStatus, row
+from onetwo_like.experiments.rows import Call, Row, RowStatus, failure_text, row
 from onetwo_like.experiments.scoring import Scoring
 
 _KEY_WORDS = ("_API_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
@@ -227,9 +227,7 @@ class Trial:
         self.stopped = f"the budget is spent ({str(spent).partition('. ')[0]})"
 
     def _error_text(self, error: BaseException) -> str:
-        text = str(error)
-        if not isinstance(error, MetricError):
-            text = f"{type(error).__name__}: {text}" if text else type(error).__name__
+        text = str(error) if isinstance(error, MetricError) else failure_text(error)
         for secret in self._secrets:
             text = text.replace(secret, "***")
         return text

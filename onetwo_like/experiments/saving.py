@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import onetwo_like
+from onetwo_like.backends.secrets import masked_file
 from onetwo_like.errors import UsageError
 from onetwo_like.experiments.result import Comparison, Evaluation, Result
 from onetwo_like.middleware.bundle import export_bundle
@@ -64,9 +65,7 @@ class DamagedError(UsageError):
 
 def save(result: Result, folder: str | os.PathLike[str]) -> None:
     """See `Result.save`."""
-    target = Path(os.path.abspath(os.path.expanduser(folder)))
-    if target.exists() and not _may_replace(target):
-        raise UsageError(f"{target} is there already, and is no saved result; give another folder")
+    target = free(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
@@ -82,6 +81,14 @@ def save(result: Result, folder: str | os.PathLike[str]) -> None:
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+
+
+def free(folder: str | os.PathLike[str]) -> Path:
+    """The whole path of a folder to save in; UsageError if something else is there."""
+    target = Path(os.path.abspath(os.path.expanduser(folder)))
+    if target.exists() and not _may_replace(target):
+        raise UsageError(f"{target} is there already, and is no saved result; give another folder")
+    return target
 
 
 def _umask() -> int:
@@ -113,7 +120,7 @@ def _write(result: Result, folder: Path) -> None:
     store = used.entries() if used is not None else MemoryStore()
     export_bundle(store, folder / BUNDLE, datasets={data["dataset"]["name"]: data["dataset"]["hash"]})
     if program is not None:
-        shutil.copyfile(program, folder / program.name)
+        (folder / program.name).write_bytes(masked_file(program.read_bytes()))
     if copied is not None:
         (folder / DATA).mkdir()
         shutil.copyfile(copied, folder / DATA / os.path.basename(copied))

@@ -25,7 +25,7 @@ __all__ = ["Difference", "Mean", "differences", "examples_needed", "mean_of", "p
 
 # What rounding makes of equal numbers, as a part of the largest score: 0.1 + 0.2 and 0.3 are a tie.
 _ROUNDING = 1e-14
-_LARGEST = 1e300
+LARGEST = 1e300
 
 
 def differences(
@@ -162,7 +162,7 @@ def mean_of(scores: Iterable[Sequence[float]]) -> Mean:
 
 def _example_mean(scores: Sequence[float], metric: str) -> float:
     for score in scores:
-        if not abs(score) <= _LARGEST:  # also true of nan
+        if not abs(score) <= LARGEST:  # also true of nan
             of = f" of the metric {metric!r}" if metric else ""
             raise UsageError(
                 f"The score {score!r}{of} has no mean. Let the metric return a finite number, "

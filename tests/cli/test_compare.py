@@ -163,15 +163,36 @@ def test_a_budget_ends_it_and_it_says_so(cli, tmp_path, monkeypatch):
         (["capitals.py", "--save", "no/such/s"], "there is no folder no/such"),
         (["empty.py"], "empty.py defines no arms; a comparison is arms, strategy, examples and metrics"),
         (["broken.py"], "broken.py cannot be imported: ZeroDivisionError"),
+        (["lines.py"], "lines.py cannot be imported: ValueError: two lines (line 1)"),
+        (["leaves.py"], "leaves.py cannot be imported: SystemExit: 0 (line 1)"),
+        (["set.py", "--arms", "bigram"], "there is no arm 'bigram' in set.py; there are NGram(order="),
+        (["capitals.py", "--save", "."], "is there already, and is no saved result; give another folder"),
+        (["capitals.py", "--save", "set.py"], "is there already, and is no saved result"),
+        (["capitals.py", "--report", "."], "this is a folder; give the name of a file in it"),
     ],
 )
 def test_bad_input_is_a_one_line_error(refused, file, tmp_path, words, said):
     (tmp_path / "empty.py").write_text("x = 1\n")
     (tmp_path / "broken.py").write_text("1 / 0\n")
+    (tmp_path / "lines.py").write_text("raise ValueError('two\\nlines')\n")
+    (tmp_path / "leaves.py").write_text("raise SystemExit(0)\n")
+    (tmp_path / "set.py").write_text(FILE + "\narms = set(arms.values())\n")
     assert said in refused("compare", *words)
 
 
 # replay
+
+
+def test_a_key_that_stands_in_the_file_is_not_saved_with_it_and_it_still_replays(cli, process, tmp_path):
+    with LoopbackServer(knows) as server:
+        key = "sk-of-tests-1234567890"
+        keyed = REMOTE.replace("base_url=URL", f"base_url=URL, api_key='{key}'")
+        (tmp_path / "capitals.py").write_text(f"URL = {server.base_url!r}\n" + keyed)
+        assert cli("compare", "capitals.py", "--cache", "c", "--save", "s", "--yes").code == 0
+    assert key not in (tmp_path / "s" / "capitals.py").read_text()
+    again = process("replay", "s")
+    assert again.code == 0
+    assert "capitals.py ran again" in again.err
 
 
 def test_a_saved_comparison_replays_the_same_table_to_the_byte(cli, process, file, tmp_path):

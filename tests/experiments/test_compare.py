@@ -694,6 +694,58 @@ def test_predictions_keep_their_type_and_are_plain_data_in_json():
     assert ot.Evaluation.from_json(result.to_json()).rows[0].prediction == {"name": "Nice", "people": "inf"}
 
 
+class Unspeakable(Exception):
+    """Has neither a text nor a repr."""
+
+    def __repr__(self):
+        raise RuntimeError("no repr")
+
+    __str__ = __repr__
+
+
+def nested(depth):
+    return [nested(depth - 1)] if depth else []
+
+
+@pytest.mark.parametrize(
+    ("prediction", "shown"),
+    [
+        ({("a", "b"): 1, None: 2}, {"('a', 'b')": 1, "None": 2}),
+        (10**5000, hex(10**5000)),
+        ([10**5000], [hex(10**5000)]),
+        (Unspeakable(), "<Unspeakable: RuntimeError>"),
+        (nested(900), "<list: RecursionError>"),
+        ("half \ud800", "half \ud800"),
+    ],
+    ids=["tuple keys", "large int", "large ints", "no repr", "deep", "surrogate"],
+)
+def test_no_prediction_keeps_a_result_from_being_stored_and_shown(prediction, shown, tmp_path):
+    result = ot.evaluate(lambda x: prediction, [{"input": "Nice"}], {"m": lambda prediction: 1})
+    again = ot.Evaluation.from_json(result.to_json())
+    assert again == result
+    assert again.rows[0].prediction == shown
+    assert len(again.to_pandas()) == 1
+    result.save(tmp_path / "s")
+    result.report(tmp_path / "r.html")
+
+
+def test_an_error_without_a_text_is_named_by_its_class():
+    def fails(prediction):
+        raise Unspeakable
+
+    result = ot.evaluate(fails, SUMS[:1], {"m": fails})
+    assert result.rows[0].error == "Unspeakable"
+    result = ot.evaluate(str, SUMS[:1], {"m": fails})
+    assert [x.reason for x in result.excluded] == ["metric 'm' failed on the example '0+0': Unspeakable"]
+
+
+def test_a_score_too_large_for_statistics_marks_its_row():
+    scores = iter([1e301, -1.7e308, 1e299])
+    result = ot.evaluate(str, SUMS[:3], {"m": lambda prediction: next(scores)})
+    assert sorted(row.scores["m"] is None for row in result.rows) == [False, True, True]
+    assert "it is to return a finite number" in result.excluded[0].reason
+
+
 def test_an_evaluation_says_how_good_it_is():
     result = ot.evaluate(answer, SUMS, {"exact": exact}, backend=Scripted(solves))
     assert result.summary == "answer has a mean of 1.000 in exact (20 examples)."

@@ -162,9 +162,15 @@ def test_json_has_the_agreed_fields_and_no_nan(result):
     assert data["rows"][4]["details"] == {"near": {"said": "4"}}
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"format": 99, "kind": "comparison"}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{}", "[]", '{"format": 99, "kind": "comparison"}', '{"format": 1, "kind": 3}'),
+        *('{"format": 1, "kind": "comparison"}', '{"format": 1, "kind": "comparison", "metrics": 3}'),
+    ],
+)
 def test_what_is_no_result_is_refused(text):
-    with pytest.raises(UsageError, match=r"to_json wrote|format 99"):
+    with pytest.raises(UsageError, match=r"to_json wrote|format 99|is an 3|is damaged"):
         ot.Comparison.from_json(text)
 
 
@@ -240,3 +246,11 @@ def test_planted_markup_stays_text():
 def test_it_writes_its_report(result, tmp_path):
     result.report(tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_its_report_names_several_fields_or_none(tmp_path):
+    rows = [{"question": "1+1", "context": "sums"}]
+    result = ot.evaluate(str, rows, {"m": lambda prediction: 1}, input=["question", "context"], target=None)
+    result.report(tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text()
+    assert "input <code>question</code>, <code>context</code>, target none" in page
