@@ -41,7 +41,7 @@ def html(result: Result) -> str:
         ]
         for arm in result.arms
     ]
-    columns = ["arm", "cost", "paid now", "tokens in", "tokens out", "latency, median", "95 %"]
+    columns = ["arm", "cost", "paid now", "tokens in", "tokens out", "median latency", "95th percentile"]
     parts.append(_table(columns, took, "cost and latency, as recorded"))
     parts += [f'<p style="white-space:pre-wrap">{escaped(note)}</p>\n' for note in _notes(result)]
     return f'<div class="onetwo-result">{"".join(parts)}</div>'
