@@ -16,6 +16,7 @@ MODULES = [
     "onetwo_like.builtins.llm",
     "onetwo_like.builtins.composables",
     "onetwo_like.backends",
+    "onetwo_like.experiments.metrics",
     "onetwo_like.testing",
     "onetwo_like.errors",
 ]
