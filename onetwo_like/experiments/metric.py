@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from numbers import Real
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from onetwo_like.core.frozen import copied
 from onetwo_like.core.function import name_of
 from onetwo_like.errors import MetricError, ProgramError, UsageError
 from onetwo_like.experiments.rows import failure_text
@@ -147,6 +148,9 @@ def _scoring(
 
     def score(*, example: Any, **given: Any) -> Score:
         try:
+            for each, held in given.items():
+                if held.__class__ is not str:  # what a metric changes is its own
+                    given[each] = copied(held)
             if positional:
                 given["example"] = example
                 value = function(*[given[n] for n in positional])
