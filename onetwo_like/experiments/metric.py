@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
@@ -194,6 +195,11 @@ async def _awaited(name: str, value: Any, example: Any) -> Scored:
             value = await value
     except (ProgramError, MetricError):
         raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise  # from outside: the whole comparison is being stopped
+        raise _failed(name, error, example) from error
     except Exception as error:
         raise _failed(name, error, example) from error
     return _scored(name, value, example)
@@ -216,7 +222,7 @@ def _scored(name: str, value: Any, example: Any) -> Scored:
     return Scored(float(number), details)
 
 
-def _failed(name: str, error: Exception, example: Any) -> MetricError:
+def _failed(name: str, error: BaseException, example: Any) -> MetricError:
     return MetricError(f"metric {name!r} failed on {_told(example)}: {failure_text(error)}")
 
 

@@ -714,6 +714,15 @@ def test_an_error_without_a_text_is_named_by_its_class():
     assert [x.reason for x in result.excluded] == ["metric 'm' failed on the example '0+0': Unspeakable"]
 
 
+def test_a_metric_that_cancels_itself_marks_its_rows():
+    async def gives_up(prediction):
+        raise asyncio.CancelledError
+
+    result = ot.evaluate(str, SUMS[:1], {"m": gives_up, "exact": exact})
+    assert result.rows[0].reasons == {"m": "metric 'm' failed on the example '0+0': CancelledError"}
+    assert result.rows[0].scores["exact"] == 0.0
+
+
 def test_what_a_metric_changes_is_its_own():
     def greedy(target, prediction):
         target.append(0)
