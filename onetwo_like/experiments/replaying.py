@@ -163,7 +163,6 @@ def _as_main(program: Path) -> Iterator[types.ModuleType]:
     before = sys.modules["__main__"], sys.argv, list(sys.path)
     sys.modules["__main__"] = module
     sys.argv = [str(program)]
-    sys.path.insert(0, str(program.parent))
     try:
         code = compile(program.read_bytes(), str(program), "exec", dont_inherit=True)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):

@@ -122,6 +122,19 @@ ot.evaluate(strategy, examples, metrics, backend=arms["one"], cache="c").save("o
         assert lines == []
 
 
+def test_a_module_put_beside_a_saved_file_is_not_imported(tmp_path, python):
+    text = """
+import helper
+ot.compare(arms, strategy, examples, metrics, cache="c").save("s")
+"""
+    (tmp_path / "helper.py").write_text("")
+    run_script(tmp_path / "script.py", text, python)
+    (tmp_path / "s" / "helper.py").write_text("raise AssertionError('it was imported')\n")
+    again, lines = again_in_process(tmp_path / "s")
+    assert "No module named 'helper'" in again.how
+    assert lines == []
+
+
 def test_what_a_file_does_after_the_saved_comparison_does_not_keep_it_from_replaying(tmp_path, python):
     text = """
 ot.compare(arms, strategy, examples, metrics, cache="c").save("s")
