@@ -8,6 +8,7 @@ its input is wrong, said in one line; 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -53,6 +54,9 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Runs the command that the arguments (else those of the process) name, and exits with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a minus sign is in few of the encodings of pipes
+            stream.reconfigure(errors="backslashreplace")
     words = sys.argv if argv is None else ["onetwo-like", *argv]
     app.run(_executed, argv=words, flags_parser=_parsed)
 

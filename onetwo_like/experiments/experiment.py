@@ -60,7 +60,9 @@ class Experiment:
             caches = stack.enter_context(self.caching(replay.cache if replay is not None else self.cache))
             if self.budget is not None and replay is None:
                 stack.enter_context(self.budget)
-            trial = self.trial(earlier=None if replay is None else replay.earlier_for(self))
+            trial = self.trial(
+                earlier=None if replay is None else replay.earlier_for(self), may_miss=replay is not None
+            )
             await trial.run()
             used = caches.used()
         # In a thread: of tens of thousands of rows the statistics take seconds.
@@ -72,6 +74,7 @@ class Experiment:
             if replay.is_about(self):
                 # Judges are not asked again what they failed to answer, so what all of it took is as it was.
                 result.scoring = replay.saved.scoring
+                replay.missed = replay.missed or trial.missed
             replay.made.append(result)
         return result
 

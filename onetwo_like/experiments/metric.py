@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from numbers import Real
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from onetwo_like.core.frozen import copied
 from onetwo_like.core.function import name_of
 from onetwo_like.errors import MetricError, ProgramError, UsageError
 from onetwo_like.experiments.rows import failure_text
@@ -147,6 +149,9 @@ def _scoring(
 
     def score(*, example: Any, **given: Any) -> Score:
         try:
+            for each, held in given.items():
+                if held.__class__ is not str:  # what a metric changes is its own
+                    given[each] = copied(held)
             if positional:
                 given["example"] = example
                 value = function(*[given[n] for n in positional])
@@ -190,6 +195,11 @@ async def _awaited(name: str, value: Any, example: Any) -> Scored:
             value = await value
     except (ProgramError, MetricError):
         raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise  # from outside: the whole comparison is being stopped
+        raise _failed(name, error, example) from error
     except Exception as error:
         raise _failed(name, error, example) from error
     return _scored(name, value, example)
@@ -212,7 +222,7 @@ def _scored(name: str, value: Any, example: Any) -> Scored:
     return Scored(float(number), details)
 
 
-def _failed(name: str, error: Exception, example: Any) -> MetricError:
+def _failed(name: str, error: BaseException, example: Any) -> MetricError:
     return MetricError(f"metric {name!r} failed on {_told(example)}: {failure_text(error)}")
 
 

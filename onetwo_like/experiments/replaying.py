@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onetwo_like.errors import OneTwoError
+from onetwo_like.errors import OneTwoError, ReplayMiss
 from onetwo_like.middleware.cache import Cache
 
 if TYPE_CHECKING:
@@ -28,13 +28,14 @@ DEFINITIONS = ("arms", "examples", "metrics")
 class Replay:
     """What experiments are answered from while a saved one runs again: its bundle, and its failures.
 
-    `made` are the results that came of it.
+    `made` are the results that came of it, `missed` what the bundle lacked for one that may be the saved one.
     """
 
     saved: Result
     cache: Cache
     data: Path | None
     made: list[Result] = field(default_factory=list)
+    missed: ReplayMiss | None = None
 
     def is_about(self, experiment: Experiment) -> bool:
         """Whether this is the experiment that was saved."""
@@ -46,7 +47,14 @@ class Replay:
     def same(self) -> Result | None:
         """The result that came of the experiment that was saved."""
         wanted = _identity(self.saved)
-        return next((made for made in self.made if _identity(made) == wanted), None)
+        alike = [made for made in self.made if _identity(made) == wanted]
+        if len(alike) > 1:  # such as one for each prompt
+            alike.sort(key=self.differs)
+        return alike[0] if alike else None
+
+    def differs(self, made: Result | None) -> bool:
+        """Whether a result is another one than was saved."""
+        return made is None or bool(difference(self.saved, made, str(self.saved)))
 
     def earlier_for(self, experiment: Experiment) -> Earlier | None:
         """What was saved, of which failures and what was not run are taken as they are."""
@@ -114,9 +122,15 @@ def _run_again(saved: Saved, program: Path) -> Result | None:
             with _as_main(program) as module:
                 if replay.same() is None and all(hasattr(module, name) for name in DEFINITIONS):
                     _compare_again(saved.result, module)
+        except Exception:
+            if replay.differs(replay.same()):
+                raise  # what the file does with the saved result is its own affair
         finally:
             _now.pop()
-    return replay.same()
+    made = replay.same()
+    if replay.missed is not None and replay.differs(made):
+        raise replay.missed
+    return made
 
 
 def _identity(result: Result) -> tuple[Any, ...]:
@@ -149,7 +163,6 @@ def _as_main(program: Path) -> Iterator[types.ModuleType]:
     before = sys.modules["__main__"], sys.argv, list(sys.path)
     sys.modules["__main__"] = module
     sys.argv = [str(program)]
-    sys.path.insert(0, str(program.parent))
     try:
         code = compile(program.read_bytes(), str(program), "exec", dont_inherit=True)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):

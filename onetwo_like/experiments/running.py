@@ -21,7 +21,14 @@ from onetwo_like.core.plan import Planner
 from onetwo_like.core.registry import Scope, scope_in_force, scoped
 from onetwo_like.core.request import SamplePath
 from onetwo_like.core.trace import Span
-from onetwo_like.errors import BudgetExceeded, DeadlineError, MetricError, ProgramError, RunCancelled
+from onetwo_like.errors import (
+    BudgetExceeded,
+    DeadlineError,
+    MetricError,
+    ProgramError,
+    ReplayMiss,
+    RunCancelled,
+)
 from onetwo_like.experiments.arms import Arm
 from onetwo_like.experiments.asked import Asked
 from onetwo_like.experiments.dataset import Dataset
@@ -40,7 +47,7 @@ class Trial:
 
     Sample 0 is the plain call and sample k that of `ot.repeat`, so a fourth sample keeps the first three, and
     what was asked by hand before is not asked again. Of what is in `earlier`, failures are not run again but
-    taken as they are.
+    taken as they are. With `may_miss`, what a replay lacks ends it like a spent budget.
     """
 
     def __init__(
@@ -53,6 +60,7 @@ class Trial:
         seed: int,
         max_concurrency: int,
         earlier: Earlier | None = None,
+        may_miss: bool = False,
         planners: Mapping[str, Planner] | None = None,
     ) -> None:
         self.arms = arms
@@ -61,6 +69,8 @@ class Trial:
         self.seed = seed
         self.max_concurrency = max_concurrency
         self.stopped: str | None = None
+        self.missed: ReplayMiss | None = None
+        self._may_miss = may_miss
         self._planners = planners
         self._places = Places(len(arms), len(self.examples), samples)
         self._metrics = metrics
@@ -92,6 +102,10 @@ class Trial:
                 await parallel(_Schedule(self), max_concurrency=self.max_concurrency, collect=False)
         except BudgetExceeded as spent:
             self._stop(spent)
+        except ReplayMiss as miss:
+            if not self._may_miss:
+                raise
+            self.missed, self.stopped = miss, "not all of it is in the bundle"
         if self._earlier is not None:
             self.stopped = self._earlier.stopped
         for place in self._places.empty():

@@ -181,28 +181,33 @@ def saved(folder: str | os.PathLike[str]) -> Saved:
         raise UsageError(
             f"{folder} is no saved result: there is no {SUMS} in it. result.save(folder) writes one"
         )
-    _check(path)
+    checked = _check(path)
     try:
         data = json.loads((path / RESULT).read_text(encoding="utf-8"))
         with open(path / ROWS, encoding="utf-8") as file:
             data["rows"] = [json.loads(line) for line in file]
         of = Comparison if data["kind"] == "comparison" else Evaluation
         about = data["saved"]
+        program, copied = about["program"], about["data"] and f"{DATA}/{about['data']}"
+        for name in (program, copied):
+            if name is not None and name not in checked:
+                raise DamagedError(f"{folder}: {name} is not among the checksums, so nothing of it was used")
         return Saved(
             path,
             of.from_dict(data),
             (path / TABLE).read_text(encoding="utf-8", errors="surrogatepass"),
-            None if about["program"] is None else path / about["program"],
-            None if about["data"] is None else path / DATA / about["data"],
+            None if program is None else path / program,
+            None if copied is None else path / copied,
             tuple(about["uncached"]),
         )
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise DamagedError(f"{folder} cannot be read: {type(error).__name__}: {error}") from error
 
 
-def _check(folder: Path) -> None:
+def _check(folder: Path) -> dict[str, str]:
+    """The checksums by name, when each is right."""
     sums: dict[str, str] = {}
-    for line in (folder / SUMS).read_text(encoding="utf-8").splitlines():
+    for line in (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines():
         digest, _, name = line.partition("  ")
         sums[name] = digest
     there = {path.relative_to(folder).as_posix(): path for path in _files(folder)}
@@ -211,3 +216,4 @@ def _check(folder: Path) -> None:
             raise DamagedError(f"{folder}: {name} is missing, so nothing of it was used")
         if _sha256(there[name]) != sums[name]:
             raise DamagedError(f"{folder}: {name} was changed after it was saved, so nothing of it was used")
+    return sums

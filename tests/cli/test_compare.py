@@ -216,6 +216,20 @@ def test_it_replays_without_a_network_a_key_or_a_server(cli, process, tmp_path, 
     assert "capitals.py ran again" in again.err
 
 
+def test_a_pipe_that_lacks_a_letter_gets_its_escape(cli, file, tmp_path):
+    cli("compare", "capitals.py", "--cache", "c", "--save", "s", "--arms", "five-gram,bigram")
+    os.rename(tmp_path / "s", tmp_path / "é")
+    done = subprocess.run(
+        [sys.executable, "-m", "onetwo_like", "replay", "é"],
+        cwd=tmp_path,
+        env=environment() | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, "\\u2013" in done.stdout) == (0, True)
+
+
 def test_a_file_that_goes_out_differs(cli, process, file):
     file.write_text(
         FILE

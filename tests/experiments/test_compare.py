@@ -739,6 +739,29 @@ def test_an_error_without_a_text_is_named_by_its_class():
     assert [x.reason for x in result.excluded] == ["metric 'm' failed on the example '0+0': Unspeakable"]
 
 
+def test_a_metric_that_cancels_itself_marks_its_rows():
+    async def gives_up(prediction):
+        raise asyncio.CancelledError
+
+    result = ot.evaluate(str, SUMS[:1], {"m": gives_up, "exact": exact})
+    assert result.rows[0].reasons == {"m": "metric 'm' failed on the example '0+0': CancelledError"}
+    assert result.rows[0].scores["exact"] == 0.0
+
+
+def test_what_a_metric_changes_is_its_own():
+    def greedy(target, prediction):
+        target.append(0)
+        prediction.clear()
+        return len(target)
+
+    rows = [{"input": i, "target": [i]} for i in range(3)]
+    result = ot.evaluate(
+        lambda i: [i, i], rows, {"greedy": greedy, "size": lambda prediction: len(prediction)}
+    )
+    assert [row.scores for row in result.rows] == [{"greedy": 2.0, "size": 2.0}] * 3
+    assert [(row.target, row.prediction) for row in result.rows] == [([i], [i, i]) for i in range(3)]
+
+
 def test_a_score_too_large_for_statistics_marks_its_row():
     scores = iter([1e301, -1.7e308, 1e299])
     result = ot.evaluate(str, SUMS[:3], {"m": lambda prediction: next(scores)})

@@ -106,6 +106,47 @@ ot.compare(arms, strategy, examples, metrics, cache="c", seed=2).save("s")
     assert (again.result.about.seed, lines) == (2, [])
 
 
+def test_each_of_several_comparisons_in_a_file_replays_from_its_own_bundle(tmp_path, python):
+    text = """
+def asking(words):
+    return lambda question: llm.generate_text(f"{words} {question}\\nA:")
+for words in ("First", "Second", "Third"):
+    ot.compare(arms, asking(words), examples, metrics, cache="c", samples=2).save(words)
+ot.evaluate(strategy, examples, metrics, backend=arms["one"], cache="c").save("one")
+"""
+    run_script(tmp_path / "script.py", text, python)
+    (tmp_path / "silent").touch()
+    for folder in ("First", "Second", "Third", "one"):
+        again, lines = again_in_process(tmp_path / folder)
+        assert again.how == "script.py ran again, answered from the bundle"
+        assert lines == []
+
+
+def test_a_module_put_beside_a_saved_file_is_not_imported(tmp_path, python):
+    text = """
+import helper
+ot.compare(arms, strategy, examples, metrics, cache="c").save("s")
+"""
+    (tmp_path / "helper.py").write_text("")
+    run_script(tmp_path / "script.py", text, python)
+    (tmp_path / "s" / "helper.py").write_text("raise AssertionError('it was imported')\n")
+    again, lines = again_in_process(tmp_path / "s")
+    assert "No module named 'helper'" in again.how
+    assert lines == []
+
+
+def test_what_a_file_does_after_the_saved_comparison_does_not_keep_it_from_replaying(tmp_path, python):
+    text = """
+ot.compare(arms, strategy, examples, metrics, cache="c").save("s")
+assert not os.path.exists("silent")
+"""
+    run_script(tmp_path / "script.py", text, python)
+    (tmp_path / "silent").touch()
+    again, lines = again_in_process(tmp_path / "s")
+    assert again.how == "script.py ran again, answered from the bundle"
+    assert lines == []
+
+
 def test_a_part_that_a_budget_ended_runs_again_as_that_part(tmp_path, python):
     text = """
 result = ot.compare(arms, strategy, examples, metrics, cache="c", budget=ot.Budget(usd=2.0), max_concurrency=1)

@@ -1,6 +1,7 @@
 """Does a saved result prove itself: unchanged to the byte, and the same when it is computed again?"""
 
 import hashlib
+import json
 import os
 
 import pytest
@@ -88,6 +89,30 @@ def test_a_byte_that_differs_is_named(tmp_path, name):
     data[len(data) // 2] ^= 1
     path.write_bytes(bytes(data))
     with pytest.raises(DamagedError, match=f"{name} was changed after it was saved"):
+        saved(tmp_path / "s")
+
+
+def test_only_a_file_among_the_checksums_is_run(tmp_path):
+    compared(tmp_path / "c").save(tmp_path / "s")
+    (tmp_path / "evil.py").write_text("raise SystemExit('it ran')\n")
+    path, sums = tmp_path / "s" / "result.json", tmp_path / "s" / "SHA256SUMS"
+    old = hashlib.sha256(path.read_bytes()).hexdigest()
+    data = json.loads(path.read_text())
+    for name in ("program", "data"):
+        data["saved"] = {"program": None, "data": None, "uncached": [], name: "../evil.py"}
+        path.write_text(json.dumps(data))
+        new = hashlib.sha256(path.read_bytes()).hexdigest()
+        sums.write_text(sums.read_text().replace(old, new))
+        old = new
+        with pytest.raises(DamagedError, match=r"evil\.py is not among the checksums"):
+            saved(tmp_path / "s")
+
+
+def test_checksums_that_are_no_text_are_damage(tmp_path):
+    compared(tmp_path / "c").save(tmp_path / "s")
+    with open(tmp_path / "s" / "SHA256SUMS", "ab") as file:
+        file.write(b"\xff\xfe  x\n")
+    with pytest.raises(DamagedError, match="x is missing"):
         saved(tmp_path / "s")
 
 
