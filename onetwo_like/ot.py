@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from onetwo_like import __version__
 from onetwo_like.core.budget import Budget
@@ -28,6 +28,7 @@ from onetwo_like.core.events import (
 )
 from onetwo_like.core.executable import Executable
 from onetwo_like.core.function import make_executable
+from onetwo_like.core.late import late
 from onetwo_like.core.outcome import Outcome
 from onetwo_like.core.parallel import parallel
 from onetwo_like.core.registry import Registry, RegistryContext, copy_registry, set_registry
@@ -53,35 +54,37 @@ if TYPE_CHECKING:
     from onetwo_like.flows.step import First, Stop, step
     from onetwo_like.flows.workflow import Workflow
     from onetwo_like.middleware.cache import Cache, caching
-
-# Where the names are that are loaded on first use.
-_LATE = {
-    "Tool": "onetwo_like.builtins.tools",
-    "Plan": "onetwo_like.core.plan",
-    "usage": "onetwo_like.core.usage",
-    "Comparison": "onetwo_like.experiments.result",
-    "Evaluation": "onetwo_like.experiments.result",
-    "compare": "onetwo_like.experiments.compare",
-    "comparison": "onetwo_like.experiments.compare",
-    "evaluate": "onetwo_like.experiments.compare",
-    "evaluation": "onetwo_like.experiments.compare",
-    "examples_needed": "onetwo_like.experiments.power",
-    "grid": "onetwo_like.experiments.arms",
-    "First": "onetwo_like.flows.step",
-    "Stop": "onetwo_like.flows.step",
-    "Workflow": "onetwo_like.flows.workflow",
-    "attempt": "onetwo_like.flows.messages",
-    "receive": "onetwo_like.flows.messages",
-    "send": "onetwo_like.flows.messages",
-    "step": "onetwo_like.flows.step",
-    "Flow": "onetwo_like.flows.flow",
-    "History": "onetwo_like.flows.history",
-    "each": "onetwo_like.flows.each",
-    "prompt": "onetwo_like.flows.prompt",
-    "Cache": "onetwo_like.middleware.cache",
-    "caching": "onetwo_like.middleware.cache",
-    "make_composable": "onetwo_like.builtins.composables",
-}
+else:
+    __getattr__, __dir__ = late(
+        __name__,
+        {
+            "Tool": "onetwo_like.builtins.tools",
+            "Plan": "onetwo_like.core.plan",
+            "usage": "onetwo_like.core.usage",
+            "Comparison": "onetwo_like.experiments.result",
+            "Evaluation": "onetwo_like.experiments.result",
+            "compare": "onetwo_like.experiments.compare",
+            "comparison": "onetwo_like.experiments.compare",
+            "evaluate": "onetwo_like.experiments.compare",
+            "evaluation": "onetwo_like.experiments.compare",
+            "examples_needed": "onetwo_like.experiments.power",
+            "grid": "onetwo_like.experiments.arms",
+            "First": "onetwo_like.flows.step",
+            "Stop": "onetwo_like.flows.step",
+            "Workflow": "onetwo_like.flows.workflow",
+            "attempt": "onetwo_like.flows.messages",
+            "receive": "onetwo_like.flows.messages",
+            "send": "onetwo_like.flows.messages",
+            "step": "onetwo_like.flows.step",
+            "Flow": "onetwo_like.flows.flow",
+            "History": "onetwo_like.flows.history",
+            "each": "onetwo_like.flows.each",
+            "prompt": "onetwo_like.flows.prompt",
+            "Cache": "onetwo_like.middleware.cache",
+            "caching": "onetwo_like.middleware.cache",
+            "make_composable": "onetwo_like.builtins.composables",
+        },
+    )
 
 __all__ = [
     "Budget",
@@ -152,16 +155,3 @@ __all__ = [
     "with_current_registry",
     "with_registry",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value = globals()[name] = getattr(importlib.import_module(_LATE[name]), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

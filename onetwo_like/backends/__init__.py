@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from onetwo_like.core.late import late
 
 if TYPE_CHECKING:
     from onetwo_like.backends.anthropic import Anthropic
@@ -14,19 +16,22 @@ if TYPE_CHECKING:
     from onetwo_like.backends.openai import OpenAI
     from onetwo_like.backends.routers import Fallback, RoundRobin
     from onetwo_like.backends.scripted import Scripted
-
-_LATE = {
-    "Anthropic": "onetwo_like.backends.anthropic",
-    "Backend": "onetwo_like.backends.base",
-    "Batched": "onetwo_like.backends.batched",
-    "Fallback": "onetwo_like.backends.routers",
-    "Gemini": "onetwo_like.backends.gemini",
-    "GeminiLegacy": "onetwo_like.backends.gemini_legacy",
-    "RoundRobin": "onetwo_like.backends.routers",
-    "NGram": "onetwo_like.backends.ngram",
-    "OpenAI": "onetwo_like.backends.openai",
-    "Scripted": "onetwo_like.backends.scripted",
-}
+else:
+    __getattr__, __dir__ = late(
+        __name__,
+        {
+            "Anthropic": "onetwo_like.backends.anthropic",
+            "Backend": "onetwo_like.backends.base",
+            "Batched": "onetwo_like.backends.batched",
+            "Fallback": "onetwo_like.backends.routers",
+            "Gemini": "onetwo_like.backends.gemini",
+            "GeminiLegacy": "onetwo_like.backends.gemini_legacy",
+            "RoundRobin": "onetwo_like.backends.routers",
+            "NGram": "onetwo_like.backends.ngram",
+            "OpenAI": "onetwo_like.backends.openai",
+            "Scripted": "onetwo_like.backends.scripted",
+        },
+    )
 
 __all__ = [
     "Anthropic",
@@ -40,16 +45,3 @@ __all__ = [
     "RoundRobin",
     "Scripted",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
-    value = globals()[name] = getattr(importlib.import_module(_LATE[name]), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)

@@ -20,6 +20,8 @@ from typing import Any
 
 # Holding the loop longer than this is worth a warning.
 HOLDING_S = 0.25
+# How often the watchdog looks at a busy loop.
+LOOK_S = 0.05
 # At exit, what still runs has this long to stop.
 EXIT_PATIENCE_S = 0.5
 
@@ -101,26 +103,29 @@ if hasattr(os, "register_at_fork"):  # nothing forks on Windows
     os.register_at_fork(after_in_child=_forget)
 atexit.register(_stop_at_exit)
 
+_HANDLE_RUN = asyncio.Handle._run.__code__
+
 
 class _WatchedSelector(selectors.DefaultSelector):
-    """Notes when the loop leaves `select` to run callbacks; a watchdog thread looks how long they take.
+    """Notes when the loop waits in `select` and when it runs callbacks, at which a watchdog thread looks.
 
-    The watchdog sleeps while the loop is idle, so waiting costs nothing. When the loop is busy it
-    looks four times a second, and sees the very frame that is executing.
+    The watchdog sleeps while the loop is idle, so waiting costs nothing. While the loop is busy it
+    looks which callback is executing: one that is seen for too long holds the loop. How long the
+    loop is busy says nothing, as a thousand short callbacks in a row hold up nobody.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._busy_since: float | None = None
+        self._busy = False
         self._parked = False
         self._woken = threading.Event()
         self._never = threading.Event()
         self._thread: threading.Thread | None = None
 
     def select(self, timeout: float | None = None) -> Any:
-        self._busy_since = None
+        self._busy = False
         ready = super().select(timeout)
-        self._busy_since = time.monotonic()
+        self._busy = True
         if self._parked:
             self._parked = False
             self._woken.set()
@@ -132,22 +137,34 @@ class _WatchedSelector(selectors.DefaultSelector):
         threading.Thread(target=self._look, name="onetwo-like-watchdog", daemon=True).start()
 
     def _look(self) -> None:
-        named: float | None = None
+        seen: FrameType | None = None  # the callback under way, kept so that no other can have its identity
+        since = 0.0
+        named = False
         while self._thread is not None and self._thread.is_alive():
-            since = self._busy_since
-            if since is None:
+            if not self._busy:
+                seen = None
                 self._woken.clear()
                 self._parked = True
-                if self._busy_since is None:
+                if not self._busy:
                     self._woken.wait()
                 continue
-            held = time.monotonic() - since
-            if held >= HOLDING_S and since != named:
-                named = since
-                frame = sys._current_frames().get(self._thread.ident or 0)
-                if frame is not None:
-                    _warn(frame)
-            self._never.wait(HOLDING_S if held >= HOLDING_S else HOLDING_S - held + 0.001)
+            frame = sys._current_frames().get(self._thread.ident or 0)
+            callback = _callback(frame)
+            now = time.monotonic()
+            if callback is None or callback is not seen:
+                seen, since, named = callback, now, False
+            elif frame is not None and not named and now - since >= HOLDING_S:
+                named = True
+                _warn(frame)
+            del frame, callback  # they would keep the locals of what has ended alive while this sleeps
+            self._never.wait(LOOK_S)
+
+
+def _callback(frame: FrameType | None) -> FrameType | None:
+    """The frame in which asyncio runs one callback, be it the step of a task or another."""
+    while frame is not None and frame.f_code is not _HANDLE_RUN:
+        frame = frame.f_back
+    return frame
 
 
 def _warn(frame: FrameType) -> None:

@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, assert_type
 
-from onetwo_like import ot
+from onetwo_like import backends, ot, testing
+from onetwo_like.backends import Scripted
 from onetwo_like.builtins import llm
 from onetwo_like.core.sampling import Endless
 from onetwo_like.core.stream import Stream
@@ -186,3 +187,11 @@ def comparing(arms: dict[str, ot.Registry], examples: list[dict[str, Any]]) -> N
     ot.compare(
         {"a": (plain, arms["a"]), "b": (llm.generate_text, arms["b"])}, examples=examples, metrics=[exact]
     )
+    ot.compare({"a": arms["a"], "b": Scripted("x")}, plain, examples, metrics)
+
+
+def misspelt() -> None:
+    """A name that is not there is an error, although many are loaded on first use."""
+    ot.paralel()  # type: ignore[attr-defined]
+    backends.OpenAi("gpt")  # type: ignore[attr-defined]
+    testing.Clock()  # type: ignore[attr-defined]

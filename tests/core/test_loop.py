@@ -141,6 +141,17 @@ class TestWatchdog:
         ot.run(ot.parallel(works(), waits()))
         assert messages == []
 
+    def test_many_that_hold_it_briefly_in_one_turn_are_not_blamed(self, shown):
+        messages, _ = shown
+
+        @ot.make_executable
+        async def brief():
+            time.sleep(0.002)
+
+        # All of them are ready at once, so that the loop does not come to wait for twice what one may take.
+        ot.run(ot.parallel(*(brief() for _ in range(int(HOLDING_S / 0.001)))))
+        assert messages == []
+
     def test_where_warnings_are_errors_it_goes_on_and_writes_them_down(self, python):
         done = python(
             """
