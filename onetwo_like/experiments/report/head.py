@@ -6,6 +6,7 @@ Every function returns HTML; whatever came from a user or a model passes through
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -219,7 +220,7 @@ def pictures(comparison: Mapping[str, Any], by_arm: Mapping[str, Counted]) -> st
 
 
 def _price_of_1000(arm: Counted) -> float | None:
-    return 1000 * sum(arm.costs) / len(arm.costs) if arm.costs else None
+    return 1000 * math.fsum(arm.costs) / len(arm.costs) if arm.costs else None
 
 
 def _figure(svg: str, caption: str) -> str:
