@@ -48,6 +48,7 @@ class Target:
     deps: tuple[str, ...] = ()
     args: tuple[str, ...] = ()
     main: str = ""
+    testonly: bool = False
 
     @property
     def files(self) -> set[str]:
@@ -200,6 +201,29 @@ def test_this_target_names_what_its_files_import(label):
     }
     assert not missing, f"BUILD.bazel, {label}: add {sorted(missing)}"
     assert not unused, f"BUILD.bazel, {label}: take away {sorted(unused)}"
+
+
+@pytest.mark.parametrize(
+    "label", sorted(TARGETS.keys() - {":tree_test"})
+)  # which is about the whole tree, and run by hand
+def test_this_target_has_the_files_that_its_sources_name(label):
+    """Pages of docs/, and what lies between the tests and is no Python."""
+    between = [path for path in matching("tests/**/*") if not path.endswith(".py")]
+    there = {Path(path).name: path for path in (*matching("docs/*.md"), *between)}
+    target = TARGETS[label]
+    named = {
+        there[node.value]
+        for path in target.files
+        for node in ast.walk(ast.parse((ROOT / path).read_bytes()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in there
+    }
+    assert named <= set(target.data), f"BUILD.bazel, {label}: add to data {sorted(named - set(target.data))}"
+
+
+def test_what_is_for_tests_only_is_named_by_nothing_else():
+    only = {label for label, target in TARGETS.items() if target.testonly or label in TESTS}
+    wrong = {label for label in TARGETS.keys() - only if not only.isdisjoint(TARGETS[label].deps)}
+    assert not wrong, f"BUILD.bazel: these need testonly = True, as what they name has it: {sorted(wrong)}"
 
 
 @pytest.mark.parametrize("label", TESTS)
