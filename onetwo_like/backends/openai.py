@@ -242,8 +242,10 @@ class OpenAI(ChatModel):
     def _request(self, asked: Asked, path: SamplePath, stream: bool) -> Request:
         if self.api == "responses":
             return RESPONSES.asked(self._response_body(asked), path, stream)
-        api = CHAT if self.api == "chat" else TEXTS
-        return api.asked(self._body(asked, path), path, stream)
+        api, body = CHAT if self.api == "chat" else TEXTS, self._body(asked, path)
+        # OpenAI streams sound as PCM alone: who watches would be refused what others are given.
+        makes_sound = self._is_providers_own and "audio" in body
+        return api.asked(body, path, stream and not makes_sound)
 
     def _body(self, asked: Asked, path: SamplePath) -> dict[str, Any]:
         options = asked.options
