@@ -241,15 +241,16 @@ async def all_of(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 def as_one(value: Any, replies: Sequence[Reply]) -> Reply:
-    """One reply for what took several calls: the tokens of all, and of the rest what they agree on.
+    """One reply for what took several calls, or none: the tokens of all, and of the rest what they agree on.
 
-    `duration_s` is the sum, as for calls made one after the other.
+    The cost is unknown if that of one call is. `duration_s` is the sum, as for calls made one after the other.
     """
-    usages = [reply.usage for reply in replies if reply.usage is not None]
-    usage = Usage(*[_sum_of(column) for column in zip(*usages, strict=True)]) if usages else None
+    usages = [reply.usage or Usage() for reply in replies]
+    cost = None if any(usage.cost is None for usage in usages) else sum(u.cost or 0.0 for u in usages)
+    usage = Usage(*[_sum_of(column) for column in zip(*usages, strict=True)])._replace(cost=cost)
     return Reply(
         value,
-        usage=usage,
+        usage=None if usage == Usage() else usage,
         finish_reason=agreed([reply.finish_reason for reply in replies]),
         model_version=agreed([reply.model_version for reply in replies]),
         recorded_at=max((reply.recorded_at or 0.0 for reply in replies), default=None),

@@ -175,6 +175,19 @@ def test_the_reply_says_what_the_provider_said(server, backend):
     assert reply.chunks is None
 
 
+def test_a_cost_of_which_a_part_is_unknown_is_unknown_and_no_call_costs_nothing():
+    silent = {"choices": chat_reply()["choices"]}
+    sent = Recorder(chat_reply(), silent)
+    with ot.RegistryContext():
+        OpenAI("gpt-4o-mini", api_key="none", http_client=sent.client).register()
+        with ot.usage() as used:
+            ot.run(llm.generate_texts("Hello", 2))
+        assert (used.paid.input_tokens, used.paid.cost) == (3, None)
+        with ot.usage() as used:
+            ot.run(llm.embed([]))
+        assert used.paid.cost == 0.0
+
+
 # Content
 
 
