@@ -77,8 +77,8 @@ def _body_of(error: Any) -> dict[str, Any]:
 
 def _said(error: Any) -> str:
     body = getattr(error, "body", None)
-    said = _body_of(error).get("message") if isinstance(body, dict) else body
-    return excerpt(said if isinstance(said, str) and said.strip() else str(error))
+    said = _body_of(error).get("message") or body
+    return excerpt(str(said if said and str(said).strip() else error))
 
 
 def cause_of(error: BaseException) -> str:
