@@ -19,6 +19,7 @@ from onetwo_like.errors import (
 
 _OF_STATUS: dict[int, type[BackendError]] = {
     401: AuthenticationError,
+    402: PermissionDeniedError,  # no credit
     403: PermissionDeniedError,
     404: ModelNotFoundError,
     408: BackendTimeoutError,

@@ -179,6 +179,8 @@ def _choice(choice: dict[str, Any]) -> Choice:
         raise refused(refusal)
     if finish_reason == "content_filter":
         raise ContentRefusedError("the provider's content filter stopped the answer. Change the prompt.")
+    if finish_reason == "error":  # of OpenRouter, where the model failed in the middle
+        raise MalformedReplyError(f"the answer ended by an error: {excerpt(str(choice.get('error')))}")
     chunks: list[Chunk] = []
     thought = message.get("reasoning_content") or message.get("reasoning")
     if isinstance(thought, str) and thought:
