@@ -21,6 +21,7 @@ from onetwo_like.errors import (
     UnsupportedOptionError,
 )
 from tests.backends.mocked import Recorder, chat_reply
+from tests.servers.http_server import status
 from tests.servers.loopback import LoopbackServer, logprob_of, vector_of
 
 PNG = b"\x89PNG..."
@@ -285,6 +286,22 @@ def test_answers_that_a_server_leaves_out_are_asked_for_one_by_one(server, backe
     assert len(texts) == 3
     assert len(set(texts)) == 3  # each has a seed of its own, or the three would be one
     assert reply.usage.output_tokens == 12
+
+
+def test_a_server_that_refuses_to_give_several_is_asked_one_by_one_from_then_on(server, backend):
+    server.fail(status(400, "n must be 1"))
+    assert len(ot.run(llm.generate_texts("Hello", 2, seed=7))) == 2
+    assert len(ot.run(llm.generate_texts("Hello", 2))) == 2
+    assert [body.get("n") for body in server.bodies()] == [2, None, None, None, None]
+
+
+def test_what_is_wrong_with_the_request_itself_is_raised_and_nothing_is_remembered(server, backend):
+    server.always = status(400, "no such option")
+    with pytest.raises(InvalidRequestError, match="no such option"):
+        ot.run(llm.generate_texts("Hello", 2))
+    server.always = None
+    assert len(ot.run(llm.generate_texts("Hello", 2))) == 2
+    assert server.bodies()[-1]["n"] == 2
 
 
 def test_a_hundred_and_thirty_answers_take_two_calls(server, backend):
