@@ -269,16 +269,16 @@ def arguments_of(said: object, tool: str, finish_reason: str | None) -> Mapping[
     Raises MalformedReplyError if they are neither; NaN is no JSON.
     """
     arguments = said
-    if said is None or (isinstance(said, str) and not said.strip()):
-        return {}
     try:
         if isinstance(said, str):
-            arguments = json.loads(said, parse_constant=_refuse_constant)
+            arguments = json.loads(said.strip() or "{}", parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         cut = " It was cut off at max_tokens." if finish_reason == "length" else ""
         raise MalformedReplyError(
             f"the arguments for the tool {tool!r} are not JSON: {said!r:.200}.{cut}"
         ) from error
+    if arguments is None:
+        return {}
     if not isinstance(arguments, dict):
         raise MalformedReplyError(f"the arguments for the tool {tool!r} are not by name: {said!r:.200}")
     return arguments

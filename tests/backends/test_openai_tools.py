@@ -127,6 +127,13 @@ def test_a_tool_call_that_cannot_be_read_is_a_malformed_reply(call, said):
         ot.run(llm.chat("Go", tools=[weather]))
 
 
+@pytest.mark.parametrize("said", ["", " ", "null", "{}"])
+def test_no_arguments_are_none_in_whatever_words(said):
+    registered(chat_reply(None, "tool_calls", tool_calls=[wire_call("weather", said)]))
+    content = ot.run(llm.chat("Go", tools=[weather]))
+    assert content == ot.ChunkList([ot.ToolCall("weather", {}, "call-1")])
+
+
 def test_a_watched_call_gathers_tool_calls_from_their_pieces():
     def delta(**fields: Any) -> dict[str, Any]:
         return {"choices": [{"index": 0, "delta": fields, "finish_reason": None}]}
