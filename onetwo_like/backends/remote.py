@@ -72,10 +72,12 @@ class Remote(Backend):
         self.model = _a_name(model, "the model's name")
         self.endpoint = endpoint_of(base_url)
         self.timeout_s = None if timeout_s is None else positive(timeout_s, "timeout_s")
+        if not isinstance(api_key, str | None):
+            raise UsageError(f"api_key is a str, not {type(api_key).__name__}")
         self._secret = None if api_key is None else Secret(api_key.strip())
         self._max_concurrency = _at_least(1, max_concurrency, "max_concurrency")
-        self._rpm = None if rpm is None else positive(rpm, "rpm")
-        self._tpm = None if tpm is None else positive(tpm, "tpm")
+        self._rpm = None if rpm is None else positive(rpm, "rpm", "requests a minute")
+        self._tpm = None if tpm is None else positive(tpm, "tpm", "tokens a minute")
         self._lane_here: Lane | None = None
         self._send: Handler = retrying(1 + _at_least(0, retries, "retries"))(self._paced)
         self._clients: Clients[Any] = Clients(self._connected, close)

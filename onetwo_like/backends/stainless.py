@@ -20,6 +20,7 @@ from onetwo_like.errors import (
     BackendError,
     BackendTimeoutError,
     ConnectionFailedError,
+    InvalidRequestError,
     MalformedReplyError,
     OneTwoError,
 )
@@ -101,6 +102,8 @@ async def ask(sdk: Sdk, client: Any, request: Request, learn: Callable[[Mapping[
     except BackendError as error:
         error.request_id = request_id
         raise
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(f"a text cannot be sent: {error}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise MalformedReplyError(f"the reply is not JSON: {error}", request_id=request_id) from error
     except ExceptionGroup as group:  # what the SDK does not expect to happen while it connects

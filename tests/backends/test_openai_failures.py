@@ -9,6 +9,7 @@ from onetwo_like.builtins import llm
 from onetwo_like.errors import (
     BackendError,
     ContentRefusedError,
+    InvalidRequestError,
     MalformedReplyError,
     OverloadedError,
     PermissionDeniedError,
@@ -77,6 +78,13 @@ def test_an_answer_that_ended_by_an_error_is_none():
 def test_what_a_server_says_in_a_form_of_its_own_is_shown():
     found = refused(httpx2.Response(422, json={"detail": [{"loc": ["body", "stop"], "msg": "too many"}]}))
     assert "422: {'detail': [{'loc': ['body', 'stop'], 'msg': 'too many'}]}" in str(found)
+
+
+def test_a_text_that_is_no_unicode_is_the_requests_fault():
+    with ot.RegistryContext():
+        OpenAI("tiny", base_url="http://127.0.0.1:1/v1", api_key="none").register()
+        with pytest.raises(InvalidRequestError, match="surrogates not allowed"):
+            ot.run(llm.generate_text("half an emoji: \ud83d"))
 
 
 def test_json_that_calls_itself_something_else_is_not_trusted():
