@@ -61,6 +61,11 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return None
 
 
+def redirection(headers: Mapping[str, str]) -> str:
+    """What a reply with a status of 3xx says. Nobody follows it: the key would go with the request."""
+    return f"the server redirects to {excerpt(headers.get('location', 'nowhere'))}. Give its own address as base_url"
+
+
 def excerpt(text: str) -> str:
     """The beginning of what a provider said, on one line."""
     line = " ".join(text.split())
