@@ -20,7 +20,7 @@ from onetwo_like.errors import (
     ParseError,
     UnsupportedOptionError,
 )
-from tests.backends.mocked import Recorder, chat_reply
+from tests.backends.mocked import Recorder, chat_reply, event_stream
 from tests.servers.http_server import status
 from tests.servers.loopback import LoopbackServer, logprob_of, vector_of
 
@@ -246,6 +246,25 @@ def test_a_streamed_reply_is_the_unstreamed_one_and_its_pieces(server, backend):
 def test_what_nobody_watches_is_not_streamed(server, backend):
     ot.run(llm.generate_text("Hello"), enable_tracing=True)
     assert "stream" not in server.bodies()[0]
+
+
+def test_a_server_that_counts_no_stream_on_demand_is_not_asked_to_from_then_on():
+    asked: list[Any] = []
+
+    def answer(path: str, body: dict[str, Any]) -> Any:
+        asked.append(body.get("stream_options"))
+        if "stream_options" not in body:
+            return event_stream({"choices": [{"delta": {"content": "fine"}, "finish_reason": "stop"}]})
+        where = {"type": "extra_forbidden", "loc": ["body", "stream_options", "include_usage"]}
+        return httpx2.Response(422, json={"object": "error", "message": {"detail": [where]}})
+
+    sent = Recorder(answer)
+    with ot.RegistryContext():
+        OpenAI("tiny", api_key="none", retries=0, http_client=sent.client).register()
+        for question in ("one", "two"):
+            with ot.stream(llm.generate_text(question), only=ot.TextDelta) as events:
+                assert [event.text for event in events] == ["fine"]
+    assert asked == [{"include_usage": True}, None, None]
 
 
 def test_a_server_that_does_not_stream_answers_in_one_piece(server, backend):
