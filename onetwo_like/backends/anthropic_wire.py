@@ -201,6 +201,7 @@ def usage_of_message(reply: dict[str, Any]) -> Usage | None:
         cached_tokens=cached,
         reasoning_tokens=count(usage.get("output_tokens_details"), "thinking_tokens"),
         cache_write_tokens=written,
+        cache_write_1h_tokens=count(usage.get("cache_creation"), "ephemeral_1h_input_tokens"),
     )
 
 

@@ -39,6 +39,8 @@ class Backend:
     provider: ClassVar[str] = ""
 
     def __init__(self, *, cache: Caching | None = None, name: str | None = None, **defaults: Any) -> None:
+        if cache is not None and not hasattr(cache, "handler_for"):
+            raise UsageError(f"cache is a cache, such as ot.Cache('runs/cities'), not {cache!r:.60}")
         self.cache = cache
         self.name = name
         self.defaults = defaults

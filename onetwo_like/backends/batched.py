@@ -123,5 +123,5 @@ def _others(request: Request) -> Hashable:
     try:
         hash(others)
     except TypeError:
-        return repr(others)
-    return others
+        return tuple(map(id, others))  # such as types annotated with a dict
+    return others, repr(others)  # 1 equals True, and is another option

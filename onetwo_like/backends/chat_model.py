@@ -15,6 +15,7 @@ import functools
 import hashlib
 import inspect
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Never, TypeAlias
 
@@ -26,7 +27,13 @@ from onetwo_like.core.events import streaming
 from onetwo_like.core.frozen import thawed
 from onetwo_like.core.operation import Operation
 from onetwo_like.core.request import Reply, Request, SamplePath
-from onetwo_like.errors import ContentRefusedError, MalformedReplyError, ParseError, UsageError
+from onetwo_like.errors import (
+    ContentRefusedError,
+    InvalidRequestError,
+    MalformedReplyError,
+    ParseError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from onetwo_like.builtins.tools import Tool
@@ -35,6 +42,8 @@ Form: TypeAlias = Literal["schema", "tool", "json", "words"]
 """How a model is asked for an object: by the API's JSON schema, by a tool it must call, by JSON mode, or in words."""
 FORMS: tuple[Form, ...] = ("schema", "tool", "json", "words")
 ANSWER = "answer"  # the tool that a model must call to answer with an object
+# What a server speaks of that gives one answer only: llama.cpp of "completion choice", Groq of "n", Google of "candidates".
+_OF_SEVERAL = re.compile(r"\bn\b|\bchoice|candidate", re.IGNORECASE)
 SAMPLING = frozenset({"temperature", "max_tokens", "stop", "top_p"})
 """The options of generation that every provider has."""
 
@@ -151,7 +160,7 @@ class ChatModel(Remote):
     async def generate_texts(
         self, prompt: str | ChunkList, samples: int, *, request: Request, **options: Any
     ) -> Reply:
-        """So many answers; those that a server does not give at once (it ignored `n`) are asked for one by one."""
+        """So many answers; those that a server does not give at once (it ignored `n`, or refused it) are asked for one by one."""
         path, most = request.sample_path, self.most_choices
         asked = Asked(as_messages(prompt), options)
         sizes = [min(most, samples - start) for start in range(0, samples, most)] if most > 1 else []
@@ -159,13 +168,20 @@ class ChatModel(Remote):
             self._request(asked._replace(n=size), (*path, "from", place * most) if place else path, False)
             for place, size in enumerate(sizes)
         ]
-        replies = await self._all(together)
+        try:
+            replies = await self._all(together)
+        except InvalidRequestError as error:
+            if not _OF_SEVERAL.search(str(error)):
+                raise
+            replies = []
         choices: list[Choice] = []
-        for reply, size in zip(replies, sizes, strict=True):
+        for reply, size in zip(replies, sizes, strict=False):
             choices += reply.value[:size]
         # A sample path of its own for each call: with the same seed they would be the first answers again.
         alone = [self._request(asked, (*path, index), False) for index in range(len(choices), samples)]
         more = await self._all(alone)
+        if together and not replies:
+            self.most_choices = 1
         choices += [reply.value[0] for reply in more]
         one = as_one([choice.text for choice in choices], [*replies, *more])
         return one._replace(finish_reason=agreed([choice.finish_reason for choice in choices]))
@@ -253,16 +269,16 @@ def arguments_of(said: object, tool: str, finish_reason: str | None) -> Mapping[
     Raises MalformedReplyError if they are neither; NaN is no JSON.
     """
     arguments = said
-    if said is None or (isinstance(said, str) and not said.strip()):
-        return {}
     try:
         if isinstance(said, str):
-            arguments = json.loads(said, parse_constant=_refuse_constant)
+            arguments = json.loads(said.strip() or "{}", parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         cut = " It was cut off at max_tokens." if finish_reason == "length" else ""
         raise MalformedReplyError(
             f"the arguments for the tool {tool!r} are not JSON: {said!r:.200}.{cut}"
         ) from error
+    if arguments is None:
+        return {}
     if not isinstance(arguments, dict):
         raise MalformedReplyError(f"the arguments for the tool {tool!r} are not by name: {said!r:.200}")
     return arguments

@@ -19,6 +19,7 @@ from onetwo_like.errors import (
 
 _OF_STATUS: dict[int, type[BackendError]] = {
     401: AuthenticationError,
+    402: PermissionDeniedError,  # no credit
     403: PermissionDeniedError,
     404: ModelNotFoundError,
     408: BackendTimeoutError,
@@ -58,6 +59,11 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return max(0.0, email.utils.parsedate_to_datetime(given).timestamp() - time.time())
     except ValueError:
         return None
+
+
+def redirection(headers: Mapping[str, str]) -> str:
+    """What a reply with a status of 3xx says. Nobody follows it: the key would go with the request."""
+    return f"the server redirects to {excerpt(headers.get('location', 'nowhere'))}. Give its own address as base_url"
 
 
 def excerpt(text: str) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from onetwo_like.backends.failures import error_of_status, excerpt, retry_after_s
+from onetwo_like.backends.failures import error_of_status, excerpt, redirection, retry_after_s
 from onetwo_like.backends.stainless_errors import cause_of
 from onetwo_like.errors import (
     AuthenticationError,
@@ -59,8 +59,8 @@ def refusal(status: object, body: object, headers: Mapping[str, str]) -> Backend
     number = int(code) if isinstance(code, int) and code >= 400 else None
     said = excerpt(str(told.get("message") or body))
     kind = _OF_STATUS.get(str(told.get("status")))
-    if kind is None:
-        kind = InvalidRequestError if isinstance(code, int) and 300 <= code < 400 else None
+    if isinstance(code, int) and 300 <= code < 400:
+        kind, said = InvalidRequestError, redirection(headers)
     if kind is None:
         kind = OverloadedError if number is None else error_of_status(number)
     kind = _closer(kind, said, told)

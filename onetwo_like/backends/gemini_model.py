@@ -11,7 +11,7 @@ from onetwo_like.backends.gemini_wire import wire_body, wire_embeddings, wire_pa
 from onetwo_like.backends.remote import as_one
 from onetwo_like.core.content import ChunkList, as_messages
 from onetwo_like.core.request import Reply, Request, SamplePath
-from onetwo_like.errors import InvalidRequestError, MalformedReplyError
+from onetwo_like.errors import MalformedReplyError
 
 if TYPE_CHECKING:
     from onetwo_like.builtins.tools import Tool
@@ -36,18 +36,6 @@ class GeminiModel(ChatModel):
 
     def _request(self, asked: Asked, path: SamplePath, stream: bool) -> Request:
         return GENERATE.asked(wire_body(asked, path, self._declared), path, stream)
-
-    async def generate_texts(
-        self, prompt: str | ChunkList, samples: int, *, request: Request, **options: Any
-    ) -> Reply:
-        """So many answers: up to 8 by one call, and one by one from a model that gives one, as Gemini 3 does."""
-        try:
-            return await super().generate_texts(prompt, samples, request=request, **options)
-        except InvalidRequestError as error:
-            if self.most_choices == 1 or "candidate" not in str(error).lower():
-                raise
-        self.most_choices = 1
-        return await super().generate_texts(prompt, samples, request=request, **options)
 
     async def embed(
         self, texts: tuple[str, ...], *, request: Request, extra: dict[str, Any] | None = None

@@ -17,7 +17,7 @@ from onetwo_like.backends.openai_responses import (
 from onetwo_like.backends.openai_texts import EMBEDDINGS, SCORES, TEXTS, score_of
 from onetwo_like.backends.remote import as_one
 from onetwo_like.backends.secrets import Secret
-from onetwo_like.backends.stainless import Sdk, ask, close, leave_open, limits
+from onetwo_like.backends.stainless import Api, Sdk, ask, close, leave_open, limits
 from onetwo_like.core.content import ChunkList, as_messages, text_of
 from onetwo_like.core.events import streaming
 from onetwo_like.core.operation import Operation
@@ -28,6 +28,7 @@ from onetwo_like.errors import (
     ConnectionFailedError,
     ContentRefusedError,
     ContextTooLongError,
+    InvalidRequestError,
     MalformedReplyError,
     ModelNotFoundError,
     PermissionDeniedError,
@@ -126,6 +127,7 @@ class OpenAI(ChatModel):
         self.honours = _HONOURS[api]
         self.most_choices = 1 if api == "responses" else 128
         self._organization = organization
+        self._streaming: dict[str, Any] | None = None  # what asks for a stream, if not what the API says
         self._http_client = http_client
         super().__init__(
             model,
@@ -242,8 +244,10 @@ class OpenAI(ChatModel):
     def _request(self, asked: Asked, path: SamplePath, stream: bool) -> Request:
         if self.api == "responses":
             return RESPONSES.asked(self._response_body(asked), path, stream)
-        api = CHAT if self.api == "chat" else TEXTS
-        return api.asked(self._body(asked, path), path, stream)
+        api, body = CHAT if self.api == "chat" else TEXTS, self._body(asked, path)
+        # OpenAI streams sound as PCM alone: who watches would be refused what others are given.
+        makes_sound = self._is_providers_own and "audio" in body
+        return api.asked(body, path, stream and not makes_sound)
 
     def _body(self, asked: Asked, path: SamplePath) -> dict[str, Any]:
         options = asked.options
@@ -296,7 +300,16 @@ class OpenAI(ChatModel):
         return "max_completion_tokens" if own else "max_tokens"
 
     async def _ask(self, client: AsyncOpenAI, request: Request) -> Reply:
-        return await ask(_SDK, client, request, self._learn)
+        streaming = self._streaming
+        if streaming is not None and isinstance(request.op, Api):
+            request = request._replace(op=request.op._replace(streaming=streaming))
+        try:
+            return await ask(_SDK, client, request, self._learn)
+        except InvalidRequestError as error:
+            if streaming is not None or "stream_options" not in str(error):
+                raise
+        self._streaming = {"stream": True}  # such as Mistral, which counts the tokens of a stream anyway
+        return await self._ask(client, request)
 
     def _connect(self, key: Secret) -> AsyncOpenAI:
         from openai import AsyncOpenAI, DefaultAsyncHttpx2Client

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
@@ -25,6 +26,15 @@ from onetwo_like.errors import (
 
 _ROLES = {"system": "system", "user": "user", "model": "assistant"}
 _SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
+# A reply does not say which format its sound has, and a stream has no other than PCM.
+_SOUNDS_BY_BEGINNING = (
+    (b"RIFF", "audio/wav"),
+    (b"OggS", "audio/ogg"),
+    (b"fLaC", "audio/flac"),
+    ((b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2"), "audio/mpeg"),
+    (b"\xff\xf1", "audio/aac"),
+    (b"", "audio/pcm"),
+)
 
 
 # What is sent
@@ -169,6 +179,8 @@ def _choice(choice: dict[str, Any]) -> Choice:
         raise refused(refusal)
     if finish_reason == "content_filter":
         raise ContentRefusedError("the provider's content filter stopped the answer. Change the prompt.")
+    if finish_reason == "error":  # of OpenRouter, where the model failed in the middle
+        raise MalformedReplyError(f"the answer ended by an error: {excerpt(str(choice.get('error')))}")
     chunks: list[Chunk] = []
     thought = message.get("reasoning_content") or message.get("reasoning")
     if isinstance(thought, str) and thought:
@@ -188,12 +200,15 @@ def _choice(choice: dict[str, Any]) -> Choice:
 
 def _sound(audio: object) -> list[Chunk]:
     data = audio.get("data") if isinstance(audio, Mapping) else None
-    if not isinstance(data, str):
+    if not isinstance(data, str) or not data:
         return []
-    try:
-        return [Chunk(base64.b64decode(data, validate=True), "audio/wav")]
+    try:  # each piece of a stream may end with padding of its own
+        pieces = [base64.b64decode(piece, validate=True) for piece in re.findall("[^=]+=*", data)]
     except binascii.Error as error:
         raise MalformedReplyError(f"the sound in the answer is not base64: {data!r:.60}") from error
+    sound = b"".join(pieces)
+    kinds = [kind for beginning, kind in _SOUNDS_BY_BEGINNING if sound.startswith(beginning)]
+    return [Chunk(sound, kinds[0])]
 
 
 def items_of(reply: dict[str, Any], field: str) -> list[dict[str, Any]]:
@@ -228,6 +243,7 @@ async def gather_chat(events: AsyncIterator[object]) -> dict[str, Any]:
     refusals: list[str] = []
     thoughts: list[str] = []
     calls: list[dict[str, Any]] = []
+    sound = ""
     finish_reason = None
     has_text = False
     async for event in events:
@@ -243,6 +259,7 @@ async def gather_chat(events: AsyncIterator[object]) -> dict[str, Any]:
                     refusals.append(str(refusal))
                 if thought := delta.get("reasoning_content") or delta.get("reasoning"):
                     thoughts.append(str(thought))
+                sound += (delta.get("audio") or {}).get("data") or ""
                 for part in delta.get("tool_calls") or ():
                     _add_call(calls, part)
             add_text(pieces, text)
@@ -257,6 +274,7 @@ async def gather_chat(events: AsyncIterator[object]) -> dict[str, Any]:
         "refusal": "".join(refusals),
         "reasoning_content": "".join(thoughts),
         "tool_calls": calls,
+        "audio": {"data": sound},
     }
     whole["choices"] = [{"message": message, "finish_reason": finish_reason, "pieces": tuple(pieces)}]
     return whole

@@ -40,6 +40,7 @@ def load() -> Callable[[str, Usage], tuple[float, str] | None] | None:
             output_tokens=usage.output_tokens or 0,
             cache_read_tokens=usage.cached_tokens or 0,
             cache_write_tokens=usage.cache_write_tokens or 0,
+            cache_write_1h_tokens=usage.cache_write_1h_tokens or 0,
         )
         try:
             found = genai_prices.calc_price(tokens, model)

@@ -72,10 +72,12 @@ class Remote(Backend):
         self.model = _a_name(model, "the model's name")
         self.endpoint = endpoint_of(base_url)
         self.timeout_s = None if timeout_s is None else positive(timeout_s, "timeout_s")
+        if not isinstance(api_key, str | None):
+            raise UsageError(f"api_key is a str, not {type(api_key).__name__}")
         self._secret = None if api_key is None else Secret(api_key.strip())
         self._max_concurrency = _at_least(1, max_concurrency, "max_concurrency")
-        self._rpm = None if rpm is None else positive(rpm, "rpm")
-        self._tpm = None if tpm is None else positive(tpm, "tpm")
+        self._rpm = None if rpm is None else positive(rpm, "rpm", "requests a minute")
+        self._tpm = None if tpm is None else positive(tpm, "tpm", "tokens a minute")
         self._lane_here: Lane | None = None
         self._send: Handler = retrying(1 + _at_least(0, retries, "retries"))(self._paced)
         self._clients: Clients[Any] = Clients(self._connected, close)
@@ -241,15 +243,16 @@ async def all_of(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
 
 
 def as_one(value: Any, replies: Sequence[Reply]) -> Reply:
-    """One reply for what took several calls: the tokens of all, and of the rest what they agree on.
+    """One reply for what took several calls, or none: the tokens of all, and of the rest what they agree on.
 
-    `duration_s` is the sum, as for calls made one after the other.
+    The cost is unknown if that of one call is. `duration_s` is the sum, as for calls made one after the other.
     """
-    usages = [reply.usage for reply in replies if reply.usage is not None]
-    usage = Usage(*[_sum_of(column) for column in zip(*usages, strict=True)]) if usages else None
+    usages = [reply.usage or Usage() for reply in replies]
+    cost = None if any(usage.cost is None for usage in usages) else sum(u.cost or 0.0 for u in usages)
+    usage = Usage(*[_sum_of(column) for column in zip(*usages, strict=True)])._replace(cost=cost)
     return Reply(
         value,
-        usage=usage,
+        usage=None if usage == Usage() else usage,
         finish_reason=agreed([reply.finish_reason for reply in replies]),
         model_version=agreed([reply.model_version for reply in replies]),
         recorded_at=max((reply.recorded_at or 0.0 for reply in replies), default=None),

@@ -14,7 +14,7 @@ from onetwo_like.core.events import emit_retrying
 from onetwo_like.core.operation import Operation, operations
 from onetwo_like.core.registry import UNCACHED, Binding, Registry, scope_in_force, scoped
 from onetwo_like.core.request import Reply, Request
-from onetwo_like.errors import MalformedReplyError, TransientError, UsageError
+from onetwo_like.errors import MalformedReplyError, ReplayMiss, TransientError, UsageError
 
 
 class _Router(Backend):
@@ -41,7 +41,7 @@ class _Router(Backend):
             for attempt, registry in enumerate(others, start=2):
                 try:
                     return await _asked(operation, registry, request)
-                except (TransientError, MalformedReplyError) as error:
+                except (TransientError, MalformedReplyError, ReplayMiss) as error:
                     emit_retrying(attempt, error, 0.0)
             return await _asked(operation, last, request)
 
@@ -70,7 +70,8 @@ class Fallback(_Router):
     """The first backend, and the next where one fails in a way that may pass (rate limit, overload, connection, ...).
 
     What the caller got wrong (any other 4xx), and a program's own errors, are raised at once: they
-    would fail there too. Each step to the next is an `ot.Retrying` event, which voids what had come.
+    would fail there too. A replay finds the answer with whichever member gave it. Each step to the next
+    is an `ot.Retrying` event, which voids what had come.
 
     >>> from onetwo_like import ot
     >>> from onetwo_like.builtins import llm

@@ -20,6 +20,7 @@ from onetwo_like.errors import (
     BackendError,
     BackendTimeoutError,
     ConnectionFailedError,
+    InvalidRequestError,
     MalformedReplyError,
     OneTwoError,
 )
@@ -81,13 +82,13 @@ async def ask(sdk: Sdk, client: Any, request: Request, learn: Callable[[Mapping[
             request_id = events.response.headers.get(sdk.request_id)
             learn(events.response.headers)
             async with events:
-                reply = await _whole(api.gather, events)
+                reply = await _whole(package, api.gather, events)
         else:
             response = await client.post(api.path, body=body, cast_to=httpx2.Response)
             request_id = response.headers.get(sdk.request_id)
             learn(response.headers)
             with reading():
-                reply = _json_of(response)
+                reply = _json_of(package, response)
         with reading():
             value = api.read(reply)
     except getattr(package, sdk.error) as error:
@@ -101,6 +102,8 @@ async def ask(sdk: Sdk, client: Any, request: Request, learn: Callable[[Mapping[
     except BackendError as error:
         error.request_id = request_id
         raise
+    except UnicodeEncodeError as error:
+        raise InvalidRequestError(f"a text cannot be sent: {error}") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise MalformedReplyError(f"the reply is not JSON: {error}", request_id=request_id) from error
     except ExceptionGroup as group:  # what the SDK does not expect to happen while it connects
@@ -119,14 +122,16 @@ async def ask(sdk: Sdk, client: Any, request: Request, learn: Callable[[Mapping[
     )
 
 
-async def _whole(gather: Callable[[AsyncIterator[object]], Awaitable[dict[str, Any]]], events: Any) -> Any:
+async def _whole(
+    package: Any, gather: Callable[[AsyncIterator[object]], Awaitable[dict[str, Any]]], events: Any
+) -> Any:
     if "event-stream" in events.response.headers.get("content-type", ""):
         return await gather(events)
     await events.response.aread()  # some servers do not stream: then the answer comes in one piece
-    return _json_of(events.response)
+    return _json_of(package, events.response)
 
 
-def _json_of(response: httpx2.Response) -> dict[str, Any]:
+def _json_of(package: Any, response: httpx2.Response) -> dict[str, Any]:
     content_type = response.headers.get("content-type", "")
     if "json" not in content_type:
         raise MalformedReplyError(
@@ -135,6 +140,8 @@ def _json_of(response: httpx2.Response) -> dict[str, Any]:
     reply = json.loads(response.content)
     if not isinstance(reply, dict):
         raise MalformedReplyError(f"the reply is not a JSON object: {excerpt(response.text)}")
+    if reply.get("error") and "status" not in reply:  # so OpenRouter fails, with the HTTP status 200
+        raise package.APIError("an error", response.request, body=reply)
     return reply
 
 

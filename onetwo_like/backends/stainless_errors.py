@@ -6,7 +6,7 @@ import importlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from onetwo_like.backends.failures import error_of_status, excerpt, retry_after_s
+from onetwo_like.backends.failures import error_of_status, excerpt, redirection, retry_after_s
 from onetwo_like.errors import (
     BackendError,
     BackendTimeoutError,
@@ -42,14 +42,14 @@ def translated(error: Any, sdk: Sdk) -> BackendError:
     kind = sdk.codes.get(code)
     if kind is None:
         kind = OverloadedError if status is None or status < 300 else error_of_status(status)
-    said = _said(error)
+    response = getattr(error, "response", None)
+    said = redirection(response.headers) if response is not None and response.is_redirect else _said(error)
     if kind is InvalidRequestError and _CONTEXT.search(said):
         kind = ContextTooLongError
     if _FILTERED.search(said):  # Anthropic's filter, whatever the type of the error
         kind = ContentRefusedError
     made = _made(kind, f"{status}: {said}" if status is not None and status >= 300 else said, sdk)
     made.request_id = getattr(error, "request_id", None)
-    response = getattr(error, "response", None)
     if isinstance(made, RateLimitedError | OverloadedError) and response is not None:
         made.retry_after_s = retry_after_s(response.headers)
     return made
@@ -77,8 +77,8 @@ def _body_of(error: Any) -> dict[str, Any]:
 
 def _said(error: Any) -> str:
     body = getattr(error, "body", None)
-    said = _body_of(error).get("message") if isinstance(body, dict) else body
-    return excerpt(said if isinstance(said, str) and said.strip() else str(error))
+    said = _body_of(error).get("message") or body
+    return excerpt(str(said if said and str(said).strip() else error))
 
 
 def cause_of(error: BaseException) -> str:

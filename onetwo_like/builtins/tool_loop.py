@@ -14,7 +14,6 @@ from onetwo_like.core.content import Chunk, ChunkList, Message, ToolCall, ToolRe
 from onetwo_like.core.executable import Executable
 from onetwo_like.core.frozen import thawed
 from onetwo_like.core.function import make_executable
-from onetwo_like.core.parallel import parallel
 from onetwo_like.errors import ProgramError, TurnLimitError, UsageError
 
 POLICIES = ("tell", "raise")
@@ -61,8 +60,8 @@ async def run_tools(
         content = ChunkList(await llm.chat(messages, tools=tools, **options))
         if not content.tool_calls:
             return content.text
-        results = await parallel(*[_result(call, tools, on_tool_error) for call in content.tool_calls])
-        messages = (*messages, Message("model", content), Message("user", ChunkList(results)))
+        results = await _at_once(*[_result(call, tools, on_tool_error) for call in content.tool_calls])
+        messages = (*messages, Message("model", content), Message("user", results))
         if options.get("tool_choice", "none") != "none":  # a model that must call a tool never answers
             options = {**options, "tool_choice": "auto"}
     wanted = ", ".join(sorted({call.name for call in content.tool_calls}))
@@ -71,6 +70,12 @@ async def run_tools(
         "error.messages for what it is after.",
         messages,
     )
+
+
+@make_executable
+def _at_once(*results: ToolResult) -> ChunkList:
+    """The results of executables; not a `parallel`, whose progress would be that of the program's items."""
+    return ChunkList(results)
 
 
 @make_executable

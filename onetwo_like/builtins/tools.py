@@ -48,6 +48,10 @@ class Tool:
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or _NAME.fullmatch(self.name) is None:
             raise UsageError(f"A tool needs a name of letters, digits and _, and {self.name!r:.60} is none.")
+        if self.name in ("auto", "none", "required"):
+            raise UsageError(
+                f"A tool cannot be called {self.name!r}, because tool_choice={self.name!r} is another thing."
+            )
         if not isinstance(self.description, str):
             raise UsageError(
                 f"The tool {self.name!r} takes its description as a str, not {self.description!r:.60}"

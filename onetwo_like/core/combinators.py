@@ -202,8 +202,8 @@ def with_current_registry(e: Executable[T]) -> Executable[T]:
     return with_registry(e, copy_registry())
 
 
-def positive(seconds: object, what: str) -> float:
-    """The seconds as a float; a UsageError unless they are a number above 0."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-        raise UsageError(f"{what} takes seconds above 0, not {seconds!r}")
-    return float(seconds)
+def positive(value: object, what: str, unit: str = "seconds") -> float:
+    """The value as a float; a UsageError unless it is a number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise UsageError(f"{what} takes {unit} above 0, not {value!r}")
+    return float(value)

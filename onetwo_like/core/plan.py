@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import weakref
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from onetwo_like.core.registry import Binding, Caching, scoped
@@ -137,7 +138,8 @@ async def _no_call(request: Request) -> Reply:
 def _tokens(request: Request) -> tuple[int, int | None]:
     """(sent, received at most, if that is bounded), by the length of the texts."""
     given = request.arguments
-    sent = sum([_length(v) for v in given.values() if not isinstance(v, int | float)])
+    described = getattr(request.op, "described", {})  # such as a type by its schema
+    sent = sum([_length(described[n](v) if n in described else v) for n, v in given.items()])
     return -(-sent // CHARACTERS_PER_TOKEN), given.get("max_tokens")
 
 
@@ -146,6 +148,10 @@ def _length(value: object) -> int:
         return len(value)
     if isinstance(value, tuple | list) and not hasattr(value, "_fields"):
         return sum([_length(item) for item in value])
+    if isinstance(value, Mapping):
+        return _length([*value, *value.values()])
+    if hasattr(value, "__cache_key__"):  # a tool
+        return _length(value.__cache_key__())
     content = getattr(value, "content", None)
     return _length(content) if content is not None else 0
 

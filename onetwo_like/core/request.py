@@ -46,7 +46,7 @@ class Request(NamedTuple):
 class Usage(NamedTuple):
     """Tokens of one call: sent, received, and how many of those sent the provider had cached, or caches from now on.
 
-    None means that the provider did not say. `cost` is in US dollars.
+    `cache_write_1h_tokens` are those of `cache_write_tokens` that it keeps for an hour, which is dearer. None means that the provider did not say. `cost` is in US dollars.
     """
 
     input_tokens: int | None = None
@@ -55,6 +55,7 @@ class Usage(NamedTuple):
     reasoning_tokens: int | None = None
     cost: float | None = None
     cache_write_tokens: int | None = None
+    cache_write_1h_tokens: int | None = None
 
 
 class Reply(NamedTuple):

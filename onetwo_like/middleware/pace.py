@@ -171,6 +171,7 @@ class Lane:
                 wait_s = None
                 with pacer._lock:
                     if pacer._first() is waiter:
+                        pacer._rates.check_patience(loop.time())
                         wait_s = pacer._rates.ready_in(tokens, loop.time())
                         if wait_s <= 0:
                             waiter.gone = True

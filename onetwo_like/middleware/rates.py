@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from onetwo_like.errors import RateLimitedError
 from onetwo_like.middleware.limits import Limit
+from onetwo_like.middleware.retry import GIVE_UP_AFTER_S
 
 SHARE = 0.97  # of what is stated: the rest is for clocks that differ and replies that come late
 BURST_S = 1.0  # what was not used is kept for so long
@@ -208,6 +210,14 @@ class Rates:
         """Nothing goes for so long."""
         if self._learns:
             self._not_before = max(self._not_before, now + seconds)
+
+    def check_patience(self, now: float) -> None:
+        """Raises RateLimitedError while the provider wants no calls for longer than one is retried, such as a day."""
+        left_s = self._not_before - now
+        if left_s > GIVE_UP_AFTER_S:
+            error = RateLimitedError(f"not asked: the provider wants no calls for another {left_s:.0f} s")
+            error.retry_after_s = left_s
+            raise error
 
     def _set(self, what: str, per_s: float, now: float, level: float | None = None) -> Bucket:
         per_s = min(per_s, self._by_hand.get(what, per_s))

@@ -19,6 +19,7 @@ from onetwo_like.errors import BackendError, MalformedReplyError, TransientError
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 30.0
+GIVE_UP_AFTER_S = 300.0
 
 _attempt: contextvars.ContextVar[int] = contextvars.ContextVar("onetwo_like_attempt", default=1)
 
@@ -29,7 +30,7 @@ def attempt_under_way() -> int:
 
 
 def retrying(
-    attempts: int, *, give_up_after_s: float = 300.0, random: Callable[[], float] = _random.random
+    attempts: int, *, give_up_after_s: float = GIVE_UP_AFTER_S, random: Callable[[], float] = _random.random
 ) -> Middleware:
     """Up to `attempts` calls in all, as long as the next can begin within `give_up_after_s` of the first failure.
 

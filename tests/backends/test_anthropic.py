@@ -193,14 +193,18 @@ def test_the_reply_says_what_the_provider_said(server):
 def test_what_the_provider_caches_has_its_own_price():
     tokens = {"input_tokens": 1_000, "output_tokens": 0}
     written = {"input_tokens": 0, "output_tokens": 0, "cache_creation_input_tokens": 1_000}
-    sent = Recorder(message("fine", usage=tokens), message("fine", usage=written))
+    for_an_hour = {
+        "cache_creation": {"ephemeral_5m_input_tokens": 600, "ephemeral_1h_input_tokens": 400},
+        **written,
+    }
+    sent = Recorder(*[message("fine", usage=usage) for usage in (tokens, written, for_an_hour)])
     Anthropic("claude-haiku-4-5", api_key="none", http_client=sent.client).register()
     costs: list[Any] = []
-    for text in ("one", "two"):
+    for text in ("one", "two", "three"):
         with ot.usage() as used:
             ot.run(llm.generate_text(text))
         costs.append(used.paid.cost)
-    assert costs[1] == pytest.approx(1.25 * costs[0])
+    assert costs[1:] == pytest.approx([1.25 * costs[0], (0.6 * 1.25 + 0.4 * 2) * costs[0]])
 
 
 def test_no_count_is_no_number():
@@ -441,7 +445,7 @@ def test_the_address_is_anthropics_or_that_of_the_environment(monkeypatch):
 def test_a_redirect_is_not_followed_with_the_key(server):
     with AnthropicServer() as elsewhere:
         server.fail(status(307, headers={"location": f"{elsewhere.base_url}/v1/messages"}))
-        with pytest.raises(InvalidRequestError, match="307"):
+        with pytest.raises(InvalidRequestError, match=f"redirects to {elsewhere.base_url}/v1/messages"):
             ot.run(llm.generate_text("Hello"))
     assert elsewhere.requests == []
 

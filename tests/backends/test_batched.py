@@ -1,4 +1,5 @@
 import threading
+import typing
 
 import pytest
 
@@ -40,6 +41,38 @@ def test_calls_with_other_options_are_in_another_batch():
     e = ot.parallel(llm.generate_text("aa"), llm.generate_text("bb", max_tokens=1), llm.generate_text("cc"))
     assert ot.run(e) == ["AA", "B", "CC"]
     assert model.asked == [(["aa", "cc"], 9), (["bb"], 1)]
+
+
+def test_options_that_python_calls_equal_are_in_other_batches():
+    asked = []
+
+    def model(prompts, *, extra=None):
+        asked.append((prompts, repr(extra)))
+        return prompts
+
+    Batched({"generate_text": model}, name="m").register()
+    ot.run(ot.parallel(*[llm.generate_text("a", extra={"x": x}) for x in (1, True, 1.0, 1)]))
+    assert asked == [(["a", "a"], "{'x': 1}"), (["a"], "{'x': True}"), (["a"], "{'x': 1.0}")]
+
+
+def test_types_that_cannot_be_hashed_share_a_batch_if_they_are_the_same():
+    asked = []
+
+    def model(prompts, cls):
+        asked.append((prompts, cls))
+        return [[] for _ in prompts]
+
+    def cities():
+        class City(typing.NamedTuple):
+            name: str
+
+        return list[typing.Annotated[City, {"unit": "city"}]]
+
+    Batched({"generate_object": model}, name="m").register()
+    one, other = cities(), cities()
+    assert repr(one) == repr(other)
+    ot.run(ot.parallel(*[llm.generate_object("a", cls) for cls in (one, other, one)]))
+    assert asked == [(["a", "a"], one), (["a"], other)]
 
 
 def test_an_option_that_the_function_does_not_take_is_refused():

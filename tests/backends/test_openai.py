@@ -20,7 +20,8 @@ from onetwo_like.errors import (
     ParseError,
     UnsupportedOptionError,
 )
-from tests.backends.mocked import Recorder, chat_reply
+from tests.backends.mocked import Recorder, chat_reply, event_stream
+from tests.servers.http_server import status
 from tests.servers.loopback import LoopbackServer, logprob_of, vector_of
 
 PNG = b"\x89PNG..."
@@ -175,6 +176,19 @@ def test_the_reply_says_what_the_provider_said(server, backend):
     assert reply.chunks is None
 
 
+def test_a_cost_of_which_a_part_is_unknown_is_unknown_and_no_call_costs_nothing():
+    silent = {"choices": chat_reply()["choices"]}
+    sent = Recorder(chat_reply(), silent)
+    with ot.RegistryContext():
+        OpenAI("gpt-4o-mini", api_key="none", http_client=sent.client).register()
+        with ot.usage() as used:
+            ot.run(llm.generate_texts("Hello", 2))
+        assert (used.paid.input_tokens, used.paid.cost) == (3, None)
+        with ot.usage() as used:
+            ot.run(llm.embed([]))
+        assert used.paid.cost == 0.0
+
+
 # Content
 
 
@@ -234,6 +248,25 @@ def test_what_nobody_watches_is_not_streamed(server, backend):
     assert "stream" not in server.bodies()[0]
 
 
+def test_a_server_that_counts_no_stream_on_demand_is_not_asked_to_from_then_on():
+    asked: list[Any] = []
+
+    def answer(path: str, body: dict[str, Any]) -> Any:
+        asked.append(body.get("stream_options"))
+        if "stream_options" not in body:
+            return event_stream({"choices": [{"delta": {"content": "fine"}, "finish_reason": "stop"}]})
+        where = {"type": "extra_forbidden", "loc": ["body", "stream_options", "include_usage"]}
+        return httpx2.Response(422, json={"object": "error", "message": {"detail": [where]}})
+
+    sent = Recorder(answer)
+    with ot.RegistryContext():
+        OpenAI("tiny", api_key="none", retries=0, http_client=sent.client).register()
+        for question in ("one", "two"):
+            with ot.stream(llm.generate_text(question), only=ot.TextDelta) as events:
+                assert [event.text for event in events] == ["fine"]
+    assert asked == [{"include_usage": True}, None, None]
+
+
 def test_a_server_that_does_not_stream_answers_in_one_piece(server, backend):
     server.fail("ignores_stream")
     with ot.stream(llm.generate_text("Hello"), only=ot.TextDelta) as events:
@@ -272,6 +305,22 @@ def test_answers_that_a_server_leaves_out_are_asked_for_one_by_one(server, backe
     assert len(texts) == 3
     assert len(set(texts)) == 3  # each has a seed of its own, or the three would be one
     assert reply.usage.output_tokens == 12
+
+
+def test_a_server_that_refuses_to_give_several_is_asked_one_by_one_from_then_on(server, backend):
+    server.fail(status(400, "n must be 1"))
+    assert len(ot.run(llm.generate_texts("Hello", 2, seed=7))) == 2
+    assert len(ot.run(llm.generate_texts("Hello", 2))) == 2
+    assert [body.get("n") for body in server.bodies()] == [2, None, None, None, None]
+
+
+def test_what_is_wrong_with_the_request_itself_is_raised_and_nothing_is_remembered(server, backend):
+    server.always = status(400, "no such option")
+    with pytest.raises(InvalidRequestError, match="no such option"):
+        ot.run(llm.generate_texts("Hello", 2))
+    server.always = None
+    assert len(ot.run(llm.generate_texts("Hello", 2))) == 2
+    assert server.bodies()[-1]["n"] == 2
 
 
 def test_a_hundred_and_thirty_answers_take_two_calls(server, backend):

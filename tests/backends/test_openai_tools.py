@@ -127,6 +127,13 @@ def test_a_tool_call_that_cannot_be_read_is_a_malformed_reply(call, said):
         ot.run(llm.chat("Go", tools=[weather]))
 
 
+@pytest.mark.parametrize("said", ["", " ", "null", "{}"])
+def test_no_arguments_are_none_in_whatever_words(said):
+    registered(chat_reply(None, "tool_calls", tool_calls=[wire_call("weather", said)]))
+    content = ot.run(llm.chat("Go", tools=[weather]))
+    assert content == ot.ChunkList([ot.ToolCall("weather", {}, "call-1")])
+
+
 def test_a_watched_call_gathers_tool_calls_from_their_pieces():
     def delta(**fields: Any) -> dict[str, Any]:
         return {"choices": [{"index": 0, "delta": fields, "finish_reason": None}]}
@@ -305,6 +312,46 @@ def test_sound_that_a_model_makes_is_content():
     assert ot.run(llm.generate_content("Go")) == ot.ChunkList([ot.Chunk(b"RIFF", "audio/wav")])
     with pytest.raises(MalformedReplyError, match="no text"):
         ot.run(llm.generate_text("Go"))
+
+
+@pytest.mark.parametrize("cut", [3, 4, 5], ids="{} bytes a piece".format)
+def test_sound_that_a_model_makes_is_content_also_in_a_stream(cut):
+    sound = bytes(range(40))
+    deltas = [{"audio": {"id": "a", "transcript": "Hel"}}]
+    deltas += [
+        {"audio": {"data": base64.b64encode(sound[i : i + cut]).decode()}} for i in range(0, len(sound), cut)
+    ]
+    events = [{"choices": [{"delta": delta}]} for delta in deltas]
+    registered(event_stream(*events, {"choices": [{"delta": {}, "finish_reason": "stop"}]}))
+    with ot.stream(llm.generate_content("Go")) as watched:
+        list(watched)
+    assert watched.result == ot.ChunkList([ot.Chunk(sound, "audio/pcm")])
+
+
+@pytest.mark.parametrize(
+    ("beginning", "mime"),
+    [
+        (b"RIFF", "audio/wav"),
+        (b"OggS", "audio/ogg"),
+        (b"fLaC", "audio/flac"),
+        (b"ID3", "audio/mpeg"),
+        (b"\xff\xf3", "audio/mpeg"),
+        (b"\xff\xf1", "audio/aac"),
+        (b"\xff\xff", "audio/pcm"),
+    ],
+)
+def test_sound_has_the_type_that_it_is_of(beginning, mime):
+    registered(chat_reply(None, audio={"data": base64.b64encode(beginning + b"...").decode()}))
+    assert ot.run(llm.generate_content("Go")) == ot.ChunkList([ot.Chunk(beginning + b"...", mime)])
+
+
+def test_sound_is_not_streamed_by_openai_which_would_refuse_its_format():
+    sent = registered(chat_reply("fine"))
+    asks_for_sound = {"modalities": ["text", "audio"], "audio": {"voice": "alloy", "format": "wav"}}
+    for extra in (asks_for_sound, {}):
+        with ot.stream(llm.generate_content("Go", extra=extra)) as events:
+            list(events)
+    assert [body.get("stream") for body in sent.bodies] == [None, True]
 
 
 # Options of the provider's own

@@ -74,6 +74,8 @@ def test_a_secret_in_the_address_is_refused_and_not_repeated(provider, base_url)
         {"timeout_s": 0},
         {"rpm": 0},
         {"tpm": -1},
+        {"api_key": 7},
+        {"cache": "runs/cities"},
         {"name": ""},
         {"an_option_that_nobody_has": 1},
     ],
@@ -82,6 +84,11 @@ def test_a_secret_in_the_address_is_refused_and_not_repeated(provider, base_url)
 def test_a_setting_that_cannot_work_is_an_error_when_the_backend_is_made(provider, wrong):
     with pytest.raises(UsageError, match="name" if "" in wrong.values() else next(iter(wrong))):
         provider.backend(**{"model": "tiny", **wrong})
+
+
+def test_a_bound_on_requests_is_no_time(provider):
+    with pytest.raises(UsageError, match="rpm takes requests a minute above 0, not 0"):
+        provider.backend("tiny", rpm=0)
 
 
 # The key

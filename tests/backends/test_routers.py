@@ -12,6 +12,7 @@ from onetwo_like.errors import (
     NotBoundError,
     OverloadedError,
     RateLimitedError,
+    ReplayMiss,
     UnsupportedOptionError,
     UsageError,
 )
@@ -70,6 +71,16 @@ def test_members_are_cached_each_under_its_own_key_and_the_router_is_not(tmp_pat
         for _ in range(4):
             ot.run(llm.generate_text("a"))
     assert (len(first.requests), len(second.requests)) == (1, 1)
+
+
+def test_what_a_later_member_answered_is_replayed(tmp_path):
+    Fallback(Scripted(OverloadedError("busy"), name="one"), Scripted(["fine"], name="two")).register()
+    with ot.caching(tmp_path / "cache"):
+        assert ot.run(llm.generate_text("a")) == "fine"
+    with ot.caching(tmp_path / "cache", mode="replay"):
+        assert ot.run(llm.generate_text("a")) == "fine"
+        with pytest.raises(ReplayMiss):
+            ot.run(llm.generate_text("b"))
 
 
 def test_a_call_is_counted_once_and_within_the_budget():

@@ -299,6 +299,13 @@ def test_each_tool_call_is_a_span():
     ]
 
 
+def test_its_tool_calls_are_no_items_of_the_program():
+    answered(asks(call("weather", city="Nice"), call("weather", city="Lima")), "Sunny.")
+    with ot.stream(llm.run_tools("How is it?", [weather])) as events:
+        assert [event for event in events if isinstance(event, ot.Progress | ot.ItemFinished)] == []
+    assert events.result == "Sunny."
+
+
 def test_a_run_with_tools_replays_without_a_call_to_the_model(tmp_path):
     called = []
 

@@ -201,6 +201,9 @@ def test_a_class_that_is_strict_takes_what_json_can_say():
     ("fields", "why"),
     [
         (("say so", "", {"type": "object"}), "needs a name"),
+        (("auto", "", {"type": "object"}), "cannot be called 'auto'"),
+        (("none", "", {"type": "object"}), "cannot be called 'none'"),
+        (("required", "", {"type": "object"}), "cannot be called 'required'"),
         (("say", None, {"type": "object"}), "description as a str"),
         (("say", "", {"type": "string"}), "JSON schema of an object"),
         (("say", "", {"type": "object"}, 3), "calls a function, not 3"),

@@ -185,6 +185,15 @@ class TestEstimate:
         plan = ot.run(llm.generate_text("x" * 400, max_tokens=20), dry_run=True)
         assert plan.tokens == 120
 
+    def test_the_schemas_of_tools_and_types_are_sent_too(self):
+        tool = ot.Tool(
+            "now", "x" * 400, {"type": "object", "properties": {"zone": {"description": "y" * 400}}}
+        )
+        plain, with_tool = (ot.run(llm.chat("Hi", tools=t), dry_run=True).tokens for t in (None, [tool]))
+        assert 200 <= with_tool - plain <= 220
+        llm.generate_object.configure(lambda prompt, cls: cls)
+        assert ot.run(llm.generate_object("Hi", City), dry_run=True).tokens > 30
+
     def test_the_cost_of_an_unknown_model_is_unknown(self):
         plan = ot.run(llm.generate_text("x", max_tokens=20), dry_run=True)
         assert plan.usd is None

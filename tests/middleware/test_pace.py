@@ -205,6 +205,24 @@ def test_nobody_asks_before_the_time_that_one_was_told():
     assert provider.times == [0.0, 7.0, 8.0, 9.0]
 
 
+def test_while_nobody_may_ask_for_a_day_calls_fail_at_once():
+    clock, pacer = FakeClock(), Pacer()
+    provider = Provider(clock, refuses=1, retry_after_s=86_400.0)
+
+    async def main():
+        lane = retrying(3)(pacer.lane(1)(provider))
+        found: list[Any] = await asyncio.gather(*[lane(REQUEST) for _ in range(3)], return_exceptions=True)
+        assert [type(error) for error in found] == [RateLimitedError] * 3
+        assert [error.retry_after_s for error in found] == [86_400.0] * 3
+        assert "not asked: the provider wants no calls for another 86400 s" in str(found[1])
+        assert clock.time() == 0.0
+        await asyncio.sleep(86_200)
+        assert (await lane(REQUEST)).value == "fine"
+
+    clock.run(main())
+    assert provider.times == [0.0, 86_400.0]
+
+
 def test_a_call_that_is_made_again_goes_before_those_that_wait():
     clock = FakeClock()
     provider = Provider(clock, refuses=1, retry_after_s=2.0)
