@@ -40,7 +40,11 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     show.add_argument("key", metavar="KEY", help="the key, or its beginning")
     _command(below, "stats", _stats, "count entries, tokens and cost", "stats runs/cities")
     diff = _command(
-        below, "diff", _diff, "list the entries of one cache only, and those whose answers differ", "diff runs/a runs/b"
+        below,
+        "diff",
+        _diff,
+        "list the entries of one cache only, and those whose answers differ",
+        "diff runs/a runs/b",
     )
     diff.add_argument("other", metavar="OTHER", help="the cache to compare with")
     _command(below, "verify", _verify, "check every entry and the files", "verify runs/cities")
@@ -52,7 +56,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "prune runs/cities --older-than 30d --yes",
     )
     _add_filters(prune)
-    prune.add_argument("--older-than", metavar="WHEN", help="only before a date, or of more than an age such as 30d")
+    prune.add_argument(
+        "--older-than", metavar="WHEN", help="only before a date, or of more than an age such as 30d"
+    )
     prune.add_argument("--yes", action="store_true", help="delete them")
     export = _command(
         below, "export", _export, "write entries to a bundle", "export runs/cities cities.jsonl.gz --since 7d"
@@ -88,10 +94,16 @@ def _command(
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="NAME", help="only this model, provider or name; * stands for anything")
+    parser.add_argument(
+        "--model", metavar="NAME", help="only this model, provider or name; * stands for anything"
+    )
     parser.add_argument("--operation", metavar="NAME", help="only this built-in, such as generate_text")
-    parser.add_argument("--since", metavar="WHEN", help="only since a date (2026-01-31), or of this age at most (12h, 7d)")
-    parser.add_argument("--text", metavar="TEXT", help="only entries with this text in the request or the reply")
+    parser.add_argument(
+        "--since", metavar="WHEN", help="only since a date (2026-01-31), or of this age at most (12h, 7d)"
+    )
+    parser.add_argument(
+        "--text", metavar="TEXT", help="only entries with this text in the request or the reply"
+    )
 
 
 def _filter(arguments: argparse.Namespace) -> Filter:

@@ -33,7 +33,9 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--arms", metavar="A,B", help="only these arms, by name")
     parser.add_argument("--limit", metavar="N", type=int, help="only the first N examples")
     parser.add_argument("--samples", metavar="K", type=int, help="how often each arm answers each example")
-    parser.add_argument("--seed", metavar="S", type=int, help="the seed of the order of the examples and of the statistics")
+    parser.add_argument(
+        "--seed", metavar="S", type=int, help="the seed of the order of the examples and of the statistics"
+    )
     parser.add_argument("--budget", metavar="USD", type=float, help="stop when so many US dollars are spent")
     parser.add_argument(
         "--cache", metavar="PATH", help="a folder where replies are recorded, and replayed from"
