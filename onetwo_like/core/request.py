@@ -44,9 +44,10 @@ class Request(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """Tokens of one call: sent, received, and how many of those sent the provider had cached, or caches from now on.
+    """What one call used, in tokens and US dollars; None is what the provider did not say.
 
-    None means that the provider did not say. `cost` is in US dollars.
+    `cached_tokens` and `cache_write_tokens` are the parts of `input_tokens` that the provider read from its own
+    cache and wrote to it, `reasoning_tokens` the part of `output_tokens` with which the model thought.
     """
 
     input_tokens: int | None = None
@@ -60,9 +61,9 @@ class Usage(NamedTuple):
 class Reply(NamedTuple):
     """What a handler answers: the value, and what the provider said about it.
 
-    `finish_reason` is "stop", "length", "refused" or the provider's own word; `recorded_at` is in
-    epoch seconds; `duration_s` is how long the call took; `chunks` are the pieces of a streamed text;
-    `price` is the list price by which `usage.cost` was reckoned, in words.
+    `finish_reason` is "stop", "length", "refused" or the provider's own word; `model_version` is what the
+    provider says answered; `recorded_at` is in epoch seconds; `duration_s` is how long the call took; `chunks`
+    are the pieces of a streamed text; `price` is, in words, the list price from which `usage.cost` was computed.
     """
 
     value: Any
