@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from onetwo_like.core.usage import usage
     from onetwo_like.experiments.arms import grid
     from onetwo_like.experiments.compare import compare, comparison, evaluate, evaluation
-    from onetwo_like.experiments.power import examples_needed
     from onetwo_like.experiments.result import Comparison, Evaluation
+    from onetwo_like.experiments.statistics.power import examples_needed
     from onetwo_like.flows.each import each
     from onetwo_like.flows.flow import Flow
     from onetwo_like.flows.history import History
@@ -67,7 +67,7 @@ else:
             "comparison": "onetwo_like.experiments.compare",
             "evaluate": "onetwo_like.experiments.compare",
             "evaluation": "onetwo_like.experiments.compare",
-            "examples_needed": "onetwo_like.experiments.power",
+            "examples_needed": "onetwo_like.experiments.statistics.power",
             "grid": "onetwo_like.experiments.arms",
             "First": "onetwo_like.flows.step",
             "Stop": "onetwo_like.flows.step",

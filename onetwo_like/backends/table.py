@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from onetwo_like.backends import Anthropic, Backend, Gemini, GeminiLegacy, NGram, OpenAI, Scripted
+from onetwo_like.core.deriving import derivation_of
 from onetwo_like.core.operation import Operation, operations
 from onetwo_like.core.registry import Registry
 
@@ -46,7 +47,7 @@ def how(operation: Operation[..., object], registry: Registry) -> str:
     """ "native", "from" what it is derived, or "-"."""
     if operation.name in registry:
         return "native"
-    derivation = operation.derivation(registry)
+    derivation = derivation_of(operation, registry)
     return "-" if derivation is None else f"from {' and '.join(derivation.needs)}"
 
 

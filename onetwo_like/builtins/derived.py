@@ -19,7 +19,8 @@ from typing import Any, Literal, TypeAlias
 from onetwo_like.builtins import llm
 from onetwo_like.builtins.formatting import STOP, answer_in, as_prompt
 from onetwo_like.core.content import ChunkList, Message, as_messages, text_of
-from onetwo_like.core.operation import Derivation, Operation, operations
+from onetwo_like.core.deriving import Derivation
+from onetwo_like.core.operation import Operation, operations
 from onetwo_like.core.parallel import parallel
 from onetwo_like.core.registry import copy_registry
 from onetwo_like.core.request import Reply, Usage

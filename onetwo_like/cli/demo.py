@@ -20,7 +20,7 @@ from onetwo_like.cli.options import Choice, add_backend, check_base_url, check_f
 from onetwo_like.cli.plan import Part, agreed, recorded
 from onetwo_like.cli.progress import counting
 from onetwo_like.errors import ContentRefusedError, MissingExtraError, UsageError
-from onetwo_like.experiments.table import aligned
+from onetwo_like.experiments.showing.table import aligned
 
 DEFAULT_BACKENDS = ("ngram:2", "ngram:5")
 DEFAULT_CACHE = "onetwo-demo.cache"

@@ -8,6 +8,7 @@ layer as near to its neighbours as the order and the widths allow.
 from __future__ import annotations
 
 import itertools
+import math
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -271,8 +272,8 @@ def _columns(
                 for side in sides
                 for n in side[v]
             ]
-            total = sum(w for _, w in pull)
-            wanted.append(sum(at * w for at, w in pull) / total if pull else x[v])
+            total = math.fsum([w for _, w in pull])
+            wanted.append(math.fsum([at * w for at, w in pull]) / total if pull else x[v])
             weight.append(total or 0.1)
         for v, at in zip(row, _spaced(wanted, weight, [size[v] for v in row]), strict=True):
             x[v] = at

@@ -5,6 +5,7 @@ There is no font to ask, so drawings are set in a fixed-width one: names of step
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
@@ -19,7 +20,7 @@ _BREAKS = re.compile(r"(?<=[\s_\-./:,|›])|(?<=[a-z])(?=[A-Z])")
 
 def text_width(text: str, size: float) -> float:
     """The width in pixels of one line at a font size."""
-    return size * sum(map(_cell, text))
+    return size * math.fsum(map(_cell, text))  # the same in every Python, unlike `sum`
 
 
 def _cell(char: str) -> float:

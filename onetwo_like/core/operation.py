@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, NamedTuple, ParamSpec, TypeVar, overlo
 from onetwo_like.core.adapt import adapt
 from onetwo_like.core.budget import spending
 from onetwo_like.core.content import text_in
+from onetwo_like.core.deriving import Derivation, derived, known
 from onetwo_like.core.evaluation import Kind, Node, shown_arguments
 from onetwo_like.core.events import CallFinished, CallStarted, emit_text
 from onetwo_like.core.executable import Executable
@@ -29,17 +30,10 @@ from onetwo_like.core.registry import (
 from onetwo_like.core.request import Handler, Reply, Request
 from onetwo_like.core.signature import Normaliser, compile_values, without_types, wrong_call
 from onetwo_like.core.trace import Span
-from onetwo_like.errors import ContentRefusedError, NotBoundError, UnsupportedOptionError, UsageError
+from onetwo_like.errors import ContentRefusedError, UnsupportedOptionError, UsageError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-class Derivation(NamedTuple):
-    """How an operation that nobody bound is answered by others: which ones it asks, and the function that does."""
-
-    needs: tuple[str, ...]
-    function: Callable[..., Any]
 
 
 class Keyed(NamedTuple):
@@ -240,7 +234,7 @@ class Operation(Kind, Generic[P, T]):
         """The binding that answers on this registry, found or derived; NotBoundError if there is none."""
         binding = registry.bindings.get(self.name)
         if binding is None or binding.handler is None:
-            return self._derived(registry, binding)
+            return derived(self, registry, binding)
         return binding
 
     def _resolve(self, scope: Scope, binding: Binding, values: tuple[Any, ...]) -> tuple[Handler, Request]:
@@ -304,98 +298,25 @@ class Operation(Kind, Generic[P, T]):
             f"it takes {', '.join(taken) or 'nothing'}. Leave the option out, or bind a backend that honours it."
         )
 
-    # Deriving
-
-    def _derived(self, registry: Registry, unbound: Binding | None) -> Binding:
-        binding = registry.derived.get(self.name)
-        if binding is None:
-            derivation = self.derivation(registry)
-            if derivation is None:
-                raise self._not_bound(registry)
-            handler, refused = adapt(self, derivation.function)
-            sources = [(_operations[n], _operations[n].bound(registry)) for n in derivation.needs]
-            # An option that the source cannot honour is refused here already, under the name that was called.
-            below = {n for source, b in sources for n in source.refused(b)} - set(self.required)
-            # So is one that would be passed on to sources of which none has it.
-            passed = set(self.parameters) - set(inspect.signature(derivation.function).parameters)
-            below |= {n for n in passed if not any(n in source.parameters for source, _ in sources)}
-            binding = Binding(
-                handler,
-                name=self.name,
-                defaults=unbound.defaults if unbound is not None else None,
-                refused=tuple([i for i, n in enumerate(self.parameters) if i in refused or n in below]),
-                cache=UNCACHED,
-                described=" and ".join(
-                    [b.described if b.derived else f"{b.described} as {source.name}" for source, b in sources]
-                ),
-            )
-            registry.derived[self.name] = binding
-        return binding
-
     def refused(self, binding: Binding) -> set[str]:
         """The parameters of this built-in that the binding cannot honour."""
         return {self.parameters[i] for i in binding.refused}
-
-    def derivation(self, registry: Registry) -> Derivation | None:
-        """How others that the registry serves answer this one; None if they cannot."""
-        return self._derivation(registry, frozenset())
-
-    def _derivation(self, registry: Registry, above: frozenset[str]) -> Derivation | None:
-        """The first derivation all of whose needs are bound, or can be derived in turn."""
-        above |= {self.name}
-        for derivation in self.derivations:
-            if all(n in registry or _derivable(n, registry, above) for n in derivation.needs):
-                return derivation
-        return None
-
-    def sources(self) -> set[str]:
-        """The names of all built-ins from which this one follows, at once or by way of others."""
-        found: set[str] = set()
-        waiting = [self.name]
-        while waiting:
-            needed = {n for d in _operations[waiting.pop()].derivations for n in d.needs} - found
-            found |= needed
-            waiting.extend(needed)
-        return found - {self.name}
-
-    def can_be_answered(self, registry: Registry) -> bool:
-        """Whether something bound in the registry answers this, directly or derived."""
-        return self.name in registry or self.derivation(registry) is not None
-
-    def _not_bound(self, registry: Registry) -> NotBoundError:
-        bound = (
-            f"; bound here: {', '.join(registry.bound())}" if registry.bound() else ": nothing is bound here"
-        )
-        *others, last = [self.name, *sorted(self.sources())]
-        would = f"{', '.join(others)} or {last}" if others else last
-        return NotBoundError(
-            f"No backend in scope serves {self.name!r}{bound}. Call register() on a backend that offers {would}, "
-            f"or bind a function: llm.{self.name}.configure(function)."
-        )
 
 
 def _arguments(request: Request) -> dict[str, Any]:
     return request.arguments
 
 
-_operations: dict[str, Operation[..., Any]] = {}
-
-
 def operations() -> Mapping[str, Operation[..., Any]]:
     """Every built-in by name."""
-    return types.MappingProxyType(_operations)
+    return types.MappingProxyType(known)
 
 
 def operation(declared: Callable[P, T]) -> Operation[P, T]:
     """Declares a built-in by a signature and a docstring; the body is never run."""
     made: Operation[P, T] = Operation(declared, details=True)
-    _operations[made.name] = made
+    known[made.name] = made
     return made
-
-
-def _derivable(name: str, registry: Registry, above: frozenset[str]) -> bool:
-    found = _operations.get(name)
-    return found is not None and name not in above and found._derivation(registry, above) is not None
 
 
 def _answer(reply: Reply) -> Reply:

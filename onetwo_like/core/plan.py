@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import weakref
 from typing import NamedTuple
 
@@ -124,7 +125,7 @@ class Planner:
             [asked.request for asked in self._asked],
             len(self._asked) - len(made),
             sum([sent + (received or 0) for sent, received in tokens]),
-            float(sum(known)) if len(known) == len(prices) else None,
+            math.fsum(known) if len(known) == len(prices) else None,
             error,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -220,4 +221,4 @@ class Span:
 
 def _sum(costs: list[float | None]) -> float | None:
     known = [cost for cost in costs if cost is not None]
-    return sum(known) if known else None
+    return math.fsum(known) if known else None

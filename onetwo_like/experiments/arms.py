@@ -14,8 +14,8 @@ from onetwo_like.core.executable import Executable, described
 from onetwo_like.core.function import ExecutableFunction, name_of
 from onetwo_like.core.registry import Registry
 from onetwo_like.errors import UsageError
-from onetwo_like.experiments.fields import Fields
-from onetwo_like.experiments.plain_values import canonical, plain
+from onetwo_like.experiments.data.fields import Fields
+from onetwo_like.experiments.data.plain_values import canonical, plain
 from onetwo_like.flows.flow import Flow
 
 T = TypeVar("T")

@@ -14,8 +14,8 @@ from onetwo_like.core.registry import Registry
 from onetwo_like.core.run import refuse_nested, run
 from onetwo_like.errors import UsageError
 from onetwo_like.experiments.arms import Answering, Arms, Strategy, arm_of, arms_of, shown_strategy
+from onetwo_like.experiments.data.fields import Fields
 from onetwo_like.experiments.experiment import HERE, Metrics, experiment
-from onetwo_like.experiments.fields import Fields
 from onetwo_like.experiments.result import Comparison, Evaluation
 from onetwo_like.middleware.cache import Cache
 

@@ -10,7 +10,7 @@ from onetwo_like.core.budget import Budget
 from onetwo_like.core.parallel import MAX_CONCURRENCY
 from onetwo_like.errors import UsageError
 from onetwo_like.experiments.arms import arms_of
-from onetwo_like.experiments.dataset import ID, INPUT, TARGET
+from onetwo_like.experiments.data.dataset import ID, INPUT, TARGET
 from onetwo_like.experiments.experiment import Experiment, experiment
 from onetwo_like.experiments.result import Comparison
 

@@ -18,12 +18,12 @@ from onetwo_like.core.registry import Registry, scope_in_force, scoped
 from onetwo_like.errors import UsageError
 from onetwo_like.experiments.arms import Arm, shown_registry
 from onetwo_like.experiments.caches import Caches
-from onetwo_like.experiments.dataset import Dataset, load
+from onetwo_like.experiments.data.dataset import Dataset, load
+from onetwo_like.experiments.data.fields import Fields
 from onetwo_like.experiments.extra import require_scipy
-from onetwo_like.experiments.fields import Fields
 from onetwo_like.experiments.measured import summary_of_arm
-from onetwo_like.experiments.metric import Metric, prepared
 from onetwo_like.experiments.metrics import __all__ as NAMES
+from onetwo_like.experiments.metrics.metric import Metric, prepared
 from onetwo_like.experiments.replaying import examples_of, replaying
 from onetwo_like.experiments.result import COLUMNS, NUMBERS, About, Comparison, Result, rows_by_arm, versions
 from onetwo_like.experiments.rows import paid, recorded

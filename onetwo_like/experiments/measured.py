@@ -7,14 +7,14 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from onetwo_like.experiments.difference import Difference, Mean
-from onetwo_like.experiments.figures import interval, number
 from onetwo_like.experiments.pairs import Pair, differences_of_pairs
-from onetwo_like.experiments.pictures import quantile
-from onetwo_like.experiments.pvalues import holm
 from onetwo_like.experiments.rows import Row, Sums, paid, recorded
+from onetwo_like.experiments.showing.figures import interval, number
+from onetwo_like.experiments.showing.pictures import quantile
 from onetwo_like.experiments.statistics import differences, mean_of
-from onetwo_like.experiments.summary import summary
+from onetwo_like.experiments.statistics.difference import Difference, Mean
+from onetwo_like.experiments.statistics.pvalues import holm
+from onetwo_like.experiments.statistics.summary import summary
 
 Scores = dict[str, dict[str, dict[str, list[float]]]]
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from onetwo_like.experiments.arms import Arm
-from onetwo_like.experiments.difference import Difference
-from onetwo_like.experiments.metric import Metric, Scored
+from onetwo_like.experiments.metrics.metric import Metric, Scored
 from onetwo_like.experiments.rows import Row, data_of
 from onetwo_like.experiments.statistics import paired
+from onetwo_like.experiments.statistics.difference import Difference
 
 
 class Pair(NamedTuple):

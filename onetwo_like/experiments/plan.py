@@ -15,8 +15,8 @@ from onetwo_like.core.plan import Planner
 from onetwo_like.core.registry import Binding, Caching, scoped
 from onetwo_like.core.request import Handler, Reply, Request
 from onetwo_like.experiments.experiment import Experiment
-from onetwo_like.experiments.figures import UNKNOWN, count, dollars, seconds
-from onetwo_like.experiments.table import aligned
+from onetwo_like.experiments.showing.figures import UNKNOWN, count, dollars, seconds
+from onetwo_like.experiments.showing.table import aligned
 
 # Who answers in this process: nobody is asked, and nothing is spent.
 _LOCAL = frozenset({"ngram", "scripted"})

@@ -12,8 +12,6 @@ from typing import Any, NamedTuple, Self
 from onetwo_like import __version__
 from onetwo_like.errors import UsageError
 from onetwo_like.experiments.caches import Used
-from onetwo_like.experiments.difference import Difference, Mean
-from onetwo_like.experiments.listed import Listed, frame
 from onetwo_like.experiments.measured import (
     ArmSummary,
     Latency,
@@ -25,6 +23,8 @@ from onetwo_like.experiments.measured import (
 )
 from onetwo_like.experiments.pairs import Pair
 from onetwo_like.experiments.rows import Row, Sums
+from onetwo_like.experiments.showing.listed import Listed, frame
+from onetwo_like.experiments.statistics.difference import Difference, Mean
 
 FORMAT = 1
 COLUMNS = ("arm", "example", "sample", "input", "target", "prediction", "status", "error")
@@ -244,11 +244,11 @@ class Result:
 
     def report(self, path: str | os.PathLike[str]) -> None:
         """Writes one page that needs nothing else: the result, its pictures, and each example with its calls."""
-        from onetwo_like.experiments import report
         from onetwo_like.experiments.replaying import replaying
+        from onetwo_like.experiments.report import page
 
         if not replaying():
-            report.write(self.to_dict(), path)
+            page.write(self.to_dict(), path)
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the rows, the entries of the cache that were used, checksums, and the file that defines it.
@@ -263,7 +263,7 @@ class Result:
             save(self, folder)
 
     def __str__(self) -> str:
-        from onetwo_like.experiments.table import table
+        from onetwo_like.experiments.showing.table import table
 
         return table(self)
 
@@ -273,7 +273,7 @@ class Result:
         return f"<{type(self).__name__} of {names} on {self.about.dataset['size']} examples{rest}>"
 
     def _repr_html_(self) -> str:
-        from onetwo_like.experiments.notebook import html
+        from onetwo_like.experiments.showing.notebook import html
 
         return html(self)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from onetwo_like.core.content import Chunk, ChunkList, Message
-from onetwo_like.experiments.plain_values import canonical, plain
+from onetwo_like.experiments.data.plain_values import canonical, plain
 
 RowStatus: TypeAlias = Literal["ok", "error", "timeout", "cancelled", "not run"]
 CacheState: TypeAlias = Literal["hit", "made", "mixed", "failed"]

@@ -31,9 +31,9 @@ from onetwo_like.errors import (
 )
 from onetwo_like.experiments.arms import Arm
 from onetwo_like.experiments.asked import Asked
-from onetwo_like.experiments.dataset import Dataset
-from onetwo_like.experiments.example import Example
-from onetwo_like.experiments.metric import Metric, Scored
+from onetwo_like.experiments.data.dataset import Dataset
+from onetwo_like.experiments.data.example import Example
+from onetwo_like.experiments.metrics.metric import Metric, Scored
 from onetwo_like.experiments.places import Earlier, Place, Places
 from onetwo_like.experiments.rows import Call, Row, RowStatus, failure_text, row
 from onetwo_like.experiments.scoring import Scoring

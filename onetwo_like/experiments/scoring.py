@@ -7,8 +7,8 @@ from typing import Any
 
 from onetwo_like.errors import MetricError
 from onetwo_like.experiments.arms import Arm
-from onetwo_like.experiments.example import Example
-from onetwo_like.experiments.metric import Metric, Scored
+from onetwo_like.experiments.data.example import Example
+from onetwo_like.experiments.metrics.metric import Metric, Scored
 from onetwo_like.experiments.pairs import Pairs
 from onetwo_like.experiments.places import Earlier, Place, Places, is_final
 from onetwo_like.experiments.rows import Row

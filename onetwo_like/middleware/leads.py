@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections import deque
 from pathlib import Path
 
 from onetwo_like.errors import CacheError
@@ -99,6 +100,9 @@ class LeadTable:
 
 _tables: dict[tuple[int, int], LeadTable] = {}  # by device and inode
 _tables_guard = threading.Lock()
+# What was given back. A store that is forgotten gives its table back when it is garbage-collected, which may be
+# while this very thread has the guard: so nobody waits for the guard to give back, and who has it looks here.
+_left: deque[LeadTable] = deque()
 
 
 def lead_table(path: Path) -> LeadTable:
@@ -106,28 +110,43 @@ def lead_table(path: Path) -> LeadTable:
     with _tables_guard:
         table = None
         if path.exists():
-            found = path.stat()
-            table = _tables.get((found.st_dev, found.st_ino))
+            table = _tables.get(_place(path.stat()))
         if table is None:
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
-            opened = os.fstat(descriptor)
-            table = _tables[opened.st_dev, opened.st_ino] = LeadTable(descriptor)
+            table = _tables[_place(os.fstat(descriptor))] = LeadTable(descriptor)
         table.users += 1
-        return table
+    _close_left()
+    return table
 
 
 def leave_table(table: LeadTable) -> None:
     """Give back a table; the last to leave closes the file."""
-    with _tables_guard:
-        table.users -= 1
-        if table.users or table._descriptor is None:
-            return
-        for place in [place for place, known in _tables.items() if known is table]:
-            del _tables[place]
-        with table._guard:
-            descriptor, table._descriptor = table._descriptor, None
-            table._held.clear()
-        os.close(descriptor)
+    _left.append(table)
+    _close_left()
+
+
+def _close_left() -> None:
+    while _left and _tables_guard.acquire(blocking=False):
+        try:
+            while _left:
+                _leave(_left.popleft())
+        finally:
+            _tables_guard.release()
+
+
+def _leave(table: LeadTable) -> None:
+    table.users -= 1
+    if table.users or table._descriptor is None:
+        return
+    del _tables[_place(os.fstat(table._descriptor))]
+    with table._guard:
+        descriptor, table._descriptor = table._descriptor, None
+        table._held.clear()
+    os.close(descriptor)
+
+
+def _place(file: os.stat_result) -> tuple[int, int]:
+    return file.st_dev, file.st_ino
 
 
 def _after_fork_in_child() -> None:

@@ -55,6 +55,10 @@ class _JumpingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._clock.time()
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Waits for the threads, without the time-out of Python 3.12 and later: by this clock it is over at once."""
+        await super().shutdown_default_executor()
+
 
 class _JumpingSelector(selectors.DefaultSelector):
     """Waits for nothing but what has no due time: a thread, or a socket."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from onetwo_like.experiments.dataset import load
-from onetwo_like.experiments.example import Example
-from onetwo_like.experiments.metric import prepared
+from onetwo_like.experiments.data.dataset import load
+from onetwo_like.experiments.data.example import Example
 from onetwo_like.experiments.metrics import exact_match, normalised_match
+from onetwo_like.experiments.metrics.metric import prepared
 from tests.benchmarks.measuring import Figure, figure, interleaved
 
 CALLS = 60_000  # 2 arms x 10,000 examples x 3 samples

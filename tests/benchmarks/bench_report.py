@@ -7,7 +7,7 @@ import statistics
 import tempfile
 import time
 
-from onetwo_like.experiments.report import write
+from onetwo_like.experiments.report.page import write
 from tests.benchmarks.measuring import Figure, cpu_s, figure
 from tests.experiments.made import made
 from tests.pictures.browser import Browser, browser

@@ -15,6 +15,7 @@ from onetwo_like import ot
 from onetwo_like.backends import NGram, Scripted
 from onetwo_like.builtins import llm
 from onetwo_like.builtins.derived import table
+from onetwo_like.core.deriving import derivation_of, sources
 from onetwo_like.core.operation import operations
 from onetwo_like.errors import (
     MalformedReplyError,
@@ -94,9 +95,7 @@ def _call_of(name):
 
 
 def test_no_set_of_bound_operations_leads_in_circles():
-    names = sorted(
-        {name for op in operations().values() for name in {op.name, *op.sources()} if op.sources()}
-    )
+    names = sorted({name for of in operations() for name in {of, *sources(of)} if sources(of)})
     for size in range(len(names) + 1):
         for bound in itertools.combinations(names, size):
             with ot.RegistryContext(ot.Registry()):
@@ -108,7 +107,7 @@ def test_no_set_of_bound_operations_leads_in_circles():
 
 def _follow(name, registry, above):
     assert name not in above
-    derivation = None if name in registry else operations()[name].derivation(registry)
+    derivation = None if name in registry else derivation_of(operations()[name], registry)
     for source in derivation.needs if derivation is not None else ():
         _follow(source, registry, (*above, name))
 

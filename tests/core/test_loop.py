@@ -145,7 +145,7 @@ class TestWatchdog:
         messages, _ = shown
 
         @ot.make_executable
-        async def brief():
+        def brief():
             time.sleep(0.002)
 
         # All of them are ready at once, so that the loop does not come to wait for twice what one may take.

@@ -2,7 +2,7 @@
 
 import pytest
 
-from onetwo_like.experiments.report import write
+from onetwo_like.experiments.report.page import write
 from tests.experiments.driving import READY
 from tests.pictures.browser import browser
 

@@ -3,6 +3,7 @@
 import asyncio
 import dataclasses
 import itertools
+from typing import Any
 
 import pytest
 
@@ -704,7 +705,10 @@ class Unspeakable(Exception):
 
 
 def nested(depth):
-    return [nested(depth - 1)] if depth else []
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
 
 
 @pytest.mark.parametrize(
@@ -714,7 +718,7 @@ def nested(depth):
         (10**5000, hex(10**5000)),
         ([10**5000], [hex(10**5000)]),
         (Unspeakable(), "<Unspeakable: RuntimeError>"),
-        (nested(900), "<list: RecursionError>"),
+        (nested(100_000), "<list: RecursionError>"),
         ("half \ud800", "half \ud800"),
     ],
     ids=["tuple keys", "large int", "large ints", "no repr", "deep", "surrogate"],

@@ -10,7 +10,7 @@ from onetwo_like import ot
 from onetwo_like.backends import Scripted
 from onetwo_like.builtins import llm
 from onetwo_like.errors import UsageError
-from onetwo_like.experiments.difference import Difference
+from onetwo_like.experiments.statistics.difference import Difference
 
 EVIL = """<script>alert("1")</script>"'&`"""
 SUMS = [{"id": f"{a}+{b}", "input": f"{a}+{b}", "target": str(a + b)} for a in range(4) for b in range(5)]

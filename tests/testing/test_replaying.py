@@ -170,7 +170,8 @@ import {PLUGIN}
 print(sorted(name for name in set(sys.modules) - before if name.startswith(("onetwo", "jinja", "asyncio"))))
 """
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert shown.strip() == str(["onetwo_like", "onetwo_like.testing", PLUGIN])
+    light = ["onetwo_like", "onetwo_like.core", "onetwo_like.core.late", "onetwo_like.testing", PLUGIN]
+    assert shown.strip() == str(light)
 
 
 def test_naming_the_plugin_twice_does_no_harm(pytester):

@@ -1,0 +1,1 @@
+"""Which examples does an experiment run on, wherever they come from?"""

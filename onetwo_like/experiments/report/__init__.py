@@ -1,0 +1,1 @@
+"""How does a result become one page that opens offline?"""

@@ -1,0 +1,1 @@
+"""How is a result shown: in a terminal, in a notebook, as pictures?"""
