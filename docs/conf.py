@@ -44,6 +44,7 @@ toc_object_entries_show_parents = "hide"
 html_theme = "furo"  # its fonts are the system's, and its scripts its own: nothing is fetched
 html_title = f"onetwo-like {release}"
 html_static_path = ["_static"]
+pygments_dark_style = "monokai"  # the theme's own underlines the names of modules, as if they were links
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_copyright = False

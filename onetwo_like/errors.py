@@ -17,7 +17,7 @@
     ├── MetricError                      (ValueError)    a metric gave no number for one example
     ├── DeadlineError                    (TimeoutError)  a bound set by the program has passed
     ├── RunCancelled                     (RuntimeError)  a run was cancelled from outside
-    ├── WorkflowStalled              (RuntimeError)  a workflow has nothing left to do, and has not stopped
+    ├── WorkflowStalled                  (RuntimeError)  a workflow has nothing left to do, and has not stopped
     ├── TurnLimitError                   (RuntimeError)  a model still wants tools after the turns it was given
     ├── ConsumedError                    (ValueError)    an iterator was given to two runs
     ├── MissingExtraError                (ImportError)   an optional dependency is not installed

@@ -66,7 +66,7 @@ class Anthropic(ChatModel):
     """A model of Anthropic's, asked through its messages API at `base_url` (else ANTHROPIC_BASE_URL).
 
     Keyword arguments that are options of the built-ins (temperature, max_tokens, ...) are defaults for them.
-    The API wants a bound on every answer, so `max_tokens` is 8,192 by default, as if it had been given: it
+    The API requires `max_tokens`, so it is 8,192 by default, as if you had given it: it
     counts tokens of reasoning as well, and an answer that it cuts off has the finish reason "length". `seed` is
     not in the API. `reasoning` as a number of tokens is a budget of thinking, 0 switches it off; "low", "medium" and
     "high" are an effort, where the model adapts its thinking. `objects` is how objects are asked for: by

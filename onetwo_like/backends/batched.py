@@ -16,13 +16,14 @@ from onetwo_like.middleware.batch import batch
 
 
 class Batched(Backend):
-    """Functions of a list, for models in the process: calls made at the same time become one.
+    """A model in the process that takes a list: calls made at the same time become one call of a function.
 
     `functions` are by built-in. Each takes a list of what its built-in takes first (prompts,
     conversations, ...) and, by name, the other arguments that it honours; it returns one value,
-    `ot.Reply` or exception for each, in order. Calls with other arguments are in another batch. A
-    function may be async; a plain one holds up the event loop unless `thread=True`. If one raises,
-    its items are asked for again one by one. `name` says which model this is: it is the key in caches.
+    `ot.Reply` or exception for each, in order. A batch is sent when it has `max_size` calls, or `max_wait_s`
+    after its first one (0: as soon as all that can run have asked). Calls with different arguments are in
+    different batches. A function may be async; a plain one blocks the event loop unless `thread=True`. If one
+    raises, its items are asked for again one by one. `name` says which model this is, in the cache's keys.
 
     >>> from onetwo_like import ot
     >>> from onetwo_like.builtins import llm

@@ -88,9 +88,10 @@ class OpenAI(ChatModel):
     The key is `api_key` or OPENAI_API_KEY, and is needed by the first call that is not replayed: a missing one
     is an AuthenticationError then. `name` stands for the endpoint in the cache's keys: give one to a server
     whose address changes. Failed calls are made again up to `retries` times, each within `timeout_s` (None: no
-    bound), at most `max_concurrency` at once. Calls are paced by the limits that the server states or shows;
-    `rpm` and `tpm` (requests and tokens a minute) bound them by hand, for all backends of the same account and
-    model. An `http_client` of yours, such as one with a proxy, stays yours to close.
+    limit), at most `max_concurrency` at once. Calls are paced by the limits that the server states or shows;
+    `rpm` and `tpm` (requests and tokens a minute) limit them by hand, for all backends of the same account and
+    model. `organization` is the one that OpenAI bills. An `http_client` of yours, such as one with a proxy, is not
+    closed by the backend.
 
     >>> OpenAI("gpt-4o-mini", temperature=0)
     OpenAI('gpt-4o-mini')

@@ -67,11 +67,11 @@ async def _asked(operation: Operation[..., object], registry: Registry, request:
 
 
 class Fallback(_Router):
-    """The first backend, and the next where one fails in a way that may pass (rate limit, overload, connection, ...).
+    """The first backend, and the next one if it fails in a way that may pass (rate limit, overload, connection, ...).
 
-    What the caller got wrong (any other 4xx), and a program's own errors, are raised at once: they
-    would fail there too. A replay finds the answer with whichever member gave it. Each step to the next
-    is an `ot.Retrying` event, which voids what had come.
+    Wrong requests (any other 4xx) and a program's own errors are raised at once, because they would fail there
+    too. Each step to the next backend is an `ot.Retrying` event, which voids the text that had come. A replay finds
+    the answer with whichever member gave it.
 
     >>> from onetwo_like import ot
     >>> from onetwo_like.builtins import llm
@@ -88,11 +88,10 @@ class Fallback(_Router):
 
 
 class RoundRobin(_Router):
-    """Its backends in turn, call by call.
+    """Asks its backends in turn, call by call.
 
-    Which backend a call goes to depends on the calls before it. So if replies are cached, give the
-    members the same `name`, model and provider, such as several servers of one model: then whatever
-    any of them answered is replayed for all.
+    Which backend a call goes to depends on the calls before it. With a cache, use it for several servers of one
+    model, and give them the same `name`: then an answer of one is replayed for all.
 
     >>> from onetwo_like import ot
     >>> from onetwo_like.builtins import llm

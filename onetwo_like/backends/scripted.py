@@ -20,15 +20,15 @@ Answers: TypeAlias = (
 
 
 class Scripted(Backend):
-    """A backend for tests and examples: it answers what it was told to, and records what it was asked.
+    """A backend for tests and examples: it gives fixed answers, and records what it was asked.
 
     `answers` is a list (answered in order), a mapping from prompt to answer, a function (called with
     the arguments that it accepts, as one given to `configure` is), or an exception, which is raised.
     An answer that is an exception is raised too. A request that nothing answers is a BackendError.
 
     Serves generate_text, chat and whatever `operations` names; for a conversation, the prompt is the
-    text of its last message. Everything else is derived. Two scripts never replay each other if they
-    are given different names.
+    text of its last message. Everything else is derived. Give two of them different names if a cache must
+    not answer one from the other.
 
     >>> from onetwo_like import ot
     >>> from onetwo_like.builtins import llm

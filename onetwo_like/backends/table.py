@@ -28,17 +28,18 @@ BACKENDS: Mapping[str, Callable[[], Backend]] = {
 _INTRODUCTION = """\
 # What each backend serves
 
-Made from the code by `python -m onetwo_like.backends.table`; a test holds that it is true.
+`python -m onetwo_like.backends.table` makes this page from the code, and a test compares them.
 
-*native*: the backend asks its model for just this. *from x*: it is derived from x, which the backend serves or which
-is derived in turn (see [Built-ins](builtins.md)). *-*: a NotBoundError before any call. An option that is not among the
-honoured ones is an UnsupportedOptionError before any call.
+- *native*: the backend asks its model for just this.
+- *from x*: it is derived from x, which the backend serves or which is derived in turn (see [built-ins](builtins.md)).
+- *-*: not served; a `NotBoundError` before any call.
+- An option that is not honoured is an `UnsupportedOptionError` before any call.
 
-Some abilities depend on the server: `OpenAI.compatible` finds out whether it scores texts, shows tokens, and how it is
-asked for objects; where it does not, score_text, tokenize and detokenize are a NotBoundError, and select is an
-enumeration. OpenAI takes `reasoning` in words only, Anthropic in numbers and in all words but "minimal". Of `extra`,
-GeminiLegacy takes what its SDK knows. `Batched` serves what its functions do, `Fallback` and `RoundRobin` what all
-their members serve.
+Some abilities depend on the server or the SDK. `OpenAI.compatible` finds out whether the server scores texts, shows
+tokens, and how it is asked for objects. If it cannot, `score_text`, `tokenize` and `detokenize` are not served, and
+`select` asks for an object. OpenAI takes `reasoning` in words only, Anthropic in numbers and in all words but "minimal".
+GeminiLegacy takes in `extra` what its SDK knows. `Batched` serves the functions that it is given; `Fallback` and
+`RoundRobin` serve what all their members serve.
 """
 
 

@@ -52,7 +52,7 @@ __all__ = [
 
 
 def j(template: str) -> Composable:
-    """What a Jinja template says.
+    """A Jinja template, filled in.
 
     Its variables are inputs and what was stored. Every built-in can be called in it, with all that
     stands before as the prompt: `{{ generate_text(max_tokens=5) }}`, `{{ store("city", select(names)) }}`.
@@ -67,7 +67,7 @@ def j(template: str) -> Composable:
 
 
 def f(template: str) -> Composable:
-    """What a text with `{name}` fields says, as `str.format` reads them; see `j` for what they are.
+    """A text with `{name}` fields, as in `str.format`; the fields are inputs and what was stored.
 
     >>> from onetwo_like.builtins import composables as c
     >>> ot.run(c.f("{n:.2f} {unit}")(n=3.14159, unit="m"))
@@ -84,7 +84,7 @@ def _source(template: object, where: str) -> str:
 
 
 def c(content: Content | Executable[Any], role: Role | None = None) -> Composable:
-    """Content, said by `role` where it does not say itself who speaks; or the value of an executable.
+    """Content, with this role where it has none of its own; or the value of an executable.
 
     >>> from onetwo_like.builtins import composables as c
     >>> ot.run(c.c("Be brief.", role="system") + "Who is the mayor of Nice?").content
@@ -124,12 +124,12 @@ def generate_text(*prompt: Never, **options: Unpack[Options]) -> Composable:
 
 
 def instruct(*prompt: Never, **options: Unpack[Options]) -> Composable:
-    """A model's answer to what came before; said by the model, as in a conversation."""
+    """A model's answer to what came before; its role is "model", as in a conversation."""
     return _call(llm.instruct, prompt, options)
 
 
 def chat(*prompt: Never, **options: Unpack[Options]) -> Composable:
-    """A model's next message in the conversation so far; what has no role was said by the user."""
+    """A model's next message in the conversation so far; text without a role is the user's."""
     return _call(llm.chat, prompt, options)
 
 
@@ -165,10 +165,10 @@ def select(*options: Part | Iterable[str]) -> Composable:
 
 
 def join(*alternatives: Part | Iterable[str], separator: str = "\n") -> Composable:
-    """What several alternatives say that go on from here at once, one after the other in the order given.
+    """Several alternatives that all continue what came before, at the same time; joined in the order given.
 
-    Alternatives see what came before, and not each other. What they store is kept; of one name, the
-    last. Two that ask the same get the same answer: for samples use `ot.repeat` on the whole.
+    They do not see each other. What they store is kept; of one name, the last. With a cache, two that ask
+    the same get the same answer: for samples use `ot.repeat` on the whole.
 
     >>> from onetwo_like.builtins import composables as c
     >>> ot.run("A" + c.join("b", "c", separator="/"))
@@ -195,7 +195,7 @@ def _alternatives(given: tuple[Any, ...], where: str) -> tuple[Steps, ...]:
 
 
 def store(name: str, part: Part) -> Composable:
-    """The part, and keeps under `name` what it said: `{{ name }}` and `{name}` later on, `.variables` at the end.
+    """The part; its text is kept as the variable `name`, for `{{ name }}`, `{name}` and `.variables`.
 
     Of `generate_object` the value itself is kept.
 
@@ -210,8 +210,8 @@ def store(name: str, part: Part) -> Composable:
 def section(name: str, part: Part, *, hidden: bool = False) -> Composable:
     """The part, under a name: its whole text is kept as a variable, and traces and events show the name.
 
-    It goes on from what came before. With `hidden=True` it leaves nothing behind but what is stored:
-    a scratch pad that what follows does not see.
+    It continues what came before. With `hidden=True` it adds no text, and leaves only what was stored:
+    a scratch pad that later parts do not see.
 
     >>> from onetwo_like.builtins import composables as c
     >>> draft = c.section("draft", "Hmm, " + c.store("n", "two"), hidden=True)

@@ -34,7 +34,7 @@ Part: TypeAlias = str | Chunk | ChunkList | Executable[Any]
 
 
 class Composable(Executable[Text]):
-    """A row of steps, each of which sees what the earlier ones said and stored; made by the functions here.
+    """A sequence of steps, each of which sees what the earlier ones said and stored; made by the functions here.
 
     `+` joins with other composables, strings, Chunks and ChunkLists. `e(question="...")` sets inputs:
     variables of templates and formats from there on.

@@ -155,6 +155,10 @@ def generate_text(
 ) -> str:
     """The text with which a model continues the prompt.
 
+    The options are those of all built-ins: `temperature`, `max_tokens`, `stop` (one string or several, before
+    which the answer ends), `top_k`, `top_p`, `seed`, `reasoning` (how much the model thinks first) and `extra`
+    (options that only the provider has). None is the backend's default.
+
     >>> from onetwo_like import ot
     >>> with ot.RegistryContext():
     ...     generate_text.configure(lambda prompt: prompt + " Nice.")
@@ -178,7 +182,7 @@ def generate_texts(
     reasoning: Effort = None,
     extra: Extra = None,
 ) -> list[str]:
-    """`samples` continuations of the prompt."""
+    """So many continuations of the prompt as `samples` says; the options are those of `generate_text`."""
     raise AssertionError
 
 
@@ -195,7 +199,10 @@ def generate_content(
     reasoning: Effort = None,
     extra: Extra = None,
 ) -> ChunkList:
-    """What a model answers as content: text, images or other media, as an `ot.ChunkList`."""
+    """What a model answers as content: text, images or other media, as an `ot.ChunkList`.
+
+    The options are those of `generate_text`.
+    """
     raise AssertionError
 
 
@@ -217,7 +224,7 @@ def generate_object(
     """A value of type `cls`: int, float, str, bool, Enum, Literal, list, dict, dataclass, TypedDict, pydantic model, or a union of these.
 
     A reply that does not parse is shown to the model with its error up to `max_repairs`
-    (default 1) times; then a ParseError is raised, which carries the reply.
+    (default 1) times; then a ParseError is raised, whose `.reply` it is. The other options are those of `generate_text`.
     """
     raise AssertionError
 
@@ -239,9 +246,10 @@ def chat(
 ) -> str:
     """The model's next message in a conversation: a list of `ot.Message`, or one message as text.
 
-    `tools` are functions that the model may ask to have called: their names, docstrings and types are what it
-    is told (see `ot.Tool`). With them the value is an `ot.ChunkList`, whose `.tool_calls` are what it asks for;
-    `run_tools` calls them and goes on. `tool_choice` is "auto", "required", "none" or the one tool to be called.
+    `tools` are functions that the model may ask to have called; it is told their names, docstrings and types
+    (see `ot.Tool`). With them the value is an `ot.ChunkList`, whose `.tool_calls` are what it asks for;
+    `run_tools` calls them and goes on. `tool_choice` is "auto", "required", "none" or the one tool to call.
+    The other options are those of `generate_text`.
     """
     raise AssertionError
 
@@ -254,7 +262,7 @@ def run_tools(
     on_tool_error: Literal["tell", "raise"] = "tell",
     **options: Any,
 ) -> Executable[str]:
-    """The model's answer to a prompt or a conversation, once it has had the tools called that it wanted.
+    """The model's answer to a prompt or a conversation, after the tools that it wanted have been called.
 
     The calls of one turn run at once, each in a span under the tool's name. An error of a tool, or arguments
     that do not fit it, are told to the model, or with `on_tool_error="raise"` raised; errors of the program
@@ -313,7 +321,7 @@ def score_text(prompt: Prompt, targets: Texts) -> list[float]:
 
 @operation
 def embed(texts: Texts, *, extra: Extra = None) -> list[list[float]]:
-    """One vector per text, in order."""
+    """One vector per text, in order; `extra` has options that only the provider has."""
     raise AssertionError
 
 

@@ -30,11 +30,11 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")  # what every provider accep
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """What a model is told of a tool: name, description, and the parameters as a JSON schema.
+    """What a model is told about a tool: name, description, and the parameters as a JSON schema.
 
-    `function`, if there is one, is what `llm.run_tools` calls, with the model's arguments by name. Functions
-    offered as `tools=[f]` become tools by themselves, whose arguments are checked and converted by `call_tool`;
-    write one out to offer what no Python signature describes.
+    `function`, if there is one, is what `llm.run_tools` calls, with the model's arguments by name. A function in
+    `tools=[f]` becomes a tool by itself, and its arguments are checked and converted by its annotations. Write an
+    `ot.Tool` for what no Python signature describes.
 
     >>> Tool("now", "The time of day.", {"type": "object", "properties": {}}).name
     'now'

@@ -41,9 +41,9 @@ def parser() -> Parser:
     """The parser of the whole command line."""
     made = Parser(
         prog="onetwo-like",
-        description="Programs that talk to models, as values: run them on any backend, compare, replay.",
+        description="Runs programs that talk to language models, on any backend; compares and replays them.",
         epilog="example:\n  onetwo-like demo --limit 20\n\n"
-        "`onetwo-like COMMAND --help` has an example of each. After an error, --verbosity=1 shows where it came from.",
+        "`onetwo-like COMMAND --help` shows an example. After an error, --verbosity=1 shows where it came from.",
     )
     made.add_argument("--version", action="version", version=f"onetwo-like {__version__}")
     commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True, dest="command_name")

@@ -25,8 +25,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Adds the command and its own commands."""
     parser = commands.add_parser(
         "cache",
-        help="look into a cache, compare, check, clear or carry it",
-        description="Looks into a cache, which is a folder, or a bundle (*.jsonl, *.jsonl.gz). Exit code 1: damage, a\n"
+        help="list, compare, check, prune, export or import a cache",
+        description="Works on a cache, which is a folder, or a bundle (*.jsonl, *.jsonl.gz). Exit code 1: damage, a\n"
         "refused bundle, or a conflict; 2: wrong arguments, or no cache there.",
         epilog="example:\n  onetwo-like cache ls runs/cities --operation generate_text --since 7d",
     )
@@ -36,11 +36,15 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         below, "ls", _ls, "list entries, oldest first", "ls runs/cities --model 'gpt-4o*' --text Nice"
     )
     _add_filters(ls)
-    show = _command(below, "show", _show, "show one entry, all of it", "show runs/cities 3f2a9c")
-    show.add_argument("key", metavar="KEY", help="the key, or how it begins")
+    show = _command(below, "show", _show, "show one entry in full", "show runs/cities 3f2a9c")
+    show.add_argument("key", metavar="KEY", help="the key, or its beginning")
     _command(below, "stats", _stats, "count entries, tokens and cost", "stats runs/cities")
     diff = _command(
-        below, "diff", _diff, "what only one has, and what answers differently", "diff runs/a runs/b"
+        below,
+        "diff",
+        _diff,
+        "list the entries of one cache only, and those whose answers differ",
+        "diff runs/a runs/b",
     )
     diff.add_argument("other", metavar="OTHER", help="the cache to compare with")
     _command(below, "verify", _verify, "check every entry and the files", "verify runs/cities")
@@ -48,11 +52,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         below,
         "prune",
         _prune,
-        "delete entries; without --yes, say which",
+        "delete entries; without --yes, only list them",
         "prune runs/cities --older-than 30d --yes",
     )
     _add_filters(prune)
-    prune.add_argument("--older-than", metavar="WHEN", help="a date, or an age such as 30d")
+    prune.add_argument(
+        "--older-than", metavar="WHEN", help="only before a date, or of more than an age such as 30d"
+    )
     prune.add_argument("--yes", action="store_true", help="delete them")
     export = _command(
         below, "export", _export, "write entries to a bundle", "export runs/cities cities.jsonl.gz --since 7d"
@@ -63,7 +69,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         below,
         "import",
         _import,
-        "add the entries of a bundle, keeping one's own",
+        "add the entries of a bundle; existing entries stay as they are",
         "import runs/cities cities.jsonl.gz",
     )
     import_.add_argument(
@@ -88,10 +94,16 @@ def _command(
 
 
 def _add_filters(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="NAME", help="a model, provider or name; * stands for anything")
-    parser.add_argument("--operation", metavar="NAME", help="a built-in, such as generate_text")
-    parser.add_argument("--since", metavar="WHEN", help="a date (2026-01-31), or an age (12h, 7d)")
-    parser.add_argument("--text", metavar="TEXT", help="occurs in the request or in the reply")
+    parser.add_argument(
+        "--model", metavar="NAME", help="only this model, provider or name; * stands for anything"
+    )
+    parser.add_argument("--operation", metavar="NAME", help="only this built-in, such as generate_text")
+    parser.add_argument(
+        "--since", metavar="WHEN", help="only since a date (2026-01-31), or of this age at most (12h, 7d)"
+    )
+    parser.add_argument(
+        "--text", metavar="TEXT", help="only entries with this text in the request or the reply"
+    )
 
 
 def _filter(arguments: argparse.Namespace) -> Filter:

@@ -23,17 +23,19 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "compare",
         help="compare backends or prompts on the same examples",
         description="Compares what FILE.py defines: `arms`, `strategy`, `examples` and `metrics`, as ot.compare takes\n"
-        "them; also `samples`, `seed`, `input`, `target` and `id` if they stand there. First comes the plan: what\n"
+        "them; also `samples`, `seed`, `input`, `target` and `id` if it defines them. The plan comes first: what\n"
         "each arm would ask, how much of it is cached, and what the rest would cost at most.",
         epilog="example:\n"
         "  onetwo-like compare capitals.py --limit 20 --cache runs/capitals --report report.html\n\n"
-        "With a model behind a network, the calls have to be confirmed, at a terminal or by --yes.",
+        "With a model behind a network, calls are made only after a yes at the terminal, or with --yes.",
     )
     parser.add_argument("file", metavar="FILE.py", help="the file that defines the comparison")
     parser.add_argument("--arms", metavar="A,B", help="only these arms, by name")
     parser.add_argument("--limit", metavar="N", type=int, help="only the first N examples")
     parser.add_argument("--samples", metavar="K", type=int, help="how often each arm answers each example")
-    parser.add_argument("--seed", metavar="S", type=int, help="the seed of the order and of the statistics")
+    parser.add_argument(
+        "--seed", metavar="S", type=int, help="the seed of the order of the examples and of the statistics"
+    )
     parser.add_argument("--budget", metavar="USD", type=float, help="stop when so many US dollars are spent")
     parser.add_argument(
         "--cache", metavar="PATH", help="a folder where replies are recorded, and replayed from"

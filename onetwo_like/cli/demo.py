@@ -52,17 +52,17 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "demo",
         help="compare two backends on one program, and replay the comparison",
         description="Asks two backends for the capital of every country, and for the currency of the city that\n"
-        "they named; counts what is right; does it again from the replies that were recorded; writes a report.\n"
+        "they named; counts the right answers; does it again from the recorded replies; writes a report.\n"
         "Needs no key: the backends are embedded n-gram models of order 2 and 5, unless you name others.",
         epilog="example:\n"
         "  onetwo-like demo --limit 20\n"
         "  onetwo-like demo --backend openai:gpt-4o-mini --cache runs/cities\n\n"
-        "With a model behind a network, the number of calls is shown first and has to be confirmed.",
+        "With a model behind a network, the number of calls is shown first, and you have to confirm it.",
     )
     add_backend(
         parser,
         several=True,
-        more="given once, it takes the place of ngram:2; given twice, of both",
+        more="given once, it replaces ngram:2; given twice, both",
     )
     parser.add_argument(
         "--cache",

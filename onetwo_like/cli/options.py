@@ -13,8 +13,8 @@ from onetwo_like.core.registry import Caching
 from onetwo_like.errors import UsageError
 
 HELP = (
-    "NAME[:ARG], such as ngram:5 (an order; nothing is spent), openai:gpt-4o-mini, anthropic:claude-haiku-4-5 or "
-    "gemini:gemini-2.5-flash (a model)"
+    "a backend, such as ngram:5 (the embedded n-gram model of order 5; free), openai:gpt-4o-mini, "
+    "anthropic:claude-haiku-4-5 or gemini:gemini-2.5-flash"
 )
 BASE_URL_HELP = "the address of a server that speaks the provider's API, such as http://127.0.0.1:8000/v1"
 

@@ -32,13 +32,13 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
         "  onetwo-like run cities.py:mayor --backend openai:gpt-4o-mini --cache runs/cities --input country=France",
     )
     parser.add_argument("program", metavar="FILE.py:NAME", help="what to run")
-    add_backend(parser, more="without it, what the file itself registers answers")
+    add_backend(parser, more="by default, the one that the file registers")
     parser.add_argument(
         "--input",
         metavar="KEY=VALUE",
         action="append",
         default=[],
-        help="an argument, or a variable of a template; read as the parameter's annotation says (JSON for lists)",
+        help="an argument, or a variable of a template; converted by the parameter's annotation (JSON for lists)",
     )
     parser.add_argument(
         "--cache", metavar="PATH", help="a folder where replies are recorded, and replayed from"

@@ -21,7 +21,7 @@ class Spending(Protocol):
 
 
 class Budget:
-    """A bound on what the calls made in a block cost; replays are free.
+    """A limit on what the calls made in a block cost; replays are free.
 
     `usd` and `tokens` (sent and received) stop further calls once they are spent, so that they are
     overspent by what was in flight at most; `calls` is exact. `.usd`, `.tokens` and `.calls` say what
@@ -29,8 +29,7 @@ class Budget:
 
     When it is spent, calls in flight are waited for, and BudgetExceeded is raised, also under
     `on_error="keep"`; its `.outcomes` are those of the outermost `parallel`. With a cache, the next
-    run continues from there. Raises UsageError at the second call if what answers does not say
-    what the first cost.
+    run continues from there. Raises UsageError at the second call if nobody says what the first one cost.
 
     >>> from onetwo_like import ot
     >>> from onetwo_like.builtins import llm

@@ -179,7 +179,7 @@ def fallback(e: Node, other: Any) -> Executable[Any]:
 
 
 def with_registry(e: Executable[T], registry: Registry) -> Executable[T]:
-    """The same, answered by this registry wherever it runs.
+    """The executable `e`, answered by this registry wherever it runs.
 
     >>> from onetwo_like import ot
     >>> from onetwo_like.builtins import llm
@@ -198,7 +198,7 @@ def with_registry(e: Executable[T], registry: Registry) -> Executable[T]:
 
 
 def with_current_registry(e: Executable[T]) -> Executable[T]:
-    """The same, answered wherever it runs by the registry that is in force now."""
+    """The executable `e`, answered wherever it runs by the registry that is in force now."""
     return with_registry(e, copy_registry())
 
 

@@ -37,7 +37,7 @@ class ToolCall:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What came of a call: the result as content, or with `failed` what went wrong; `id` is that of the call.
+    """The result of a tool call as content, or with `failed` what went wrong; `id` is that of the call.
 
     >>> ToolResult("weather", "sunny")
     ToolResult('weather', 'sunny')

@@ -212,7 +212,7 @@ class Watch:
 
 
 def emit(event: object) -> None:
-    """Publishes an event, any object of yours, to whoever watches this run; free if nobody does.
+    """Publishes any object as an event to whoever watches this run; costs next to nothing if nobody does.
 
     >>> emit("nobody is watching, so this goes nowhere")
     """

@@ -117,6 +117,17 @@ class Executable(Node, Generic[T]):
 
     __hash__ = object.__hash__
 
+    def __add__(self, other: Never) -> Any:
+        return self._joined_to(other)
+
+    def __radd__(self, other: Never) -> Any:
+        return self._joined_to(other)
+
+    def _joined_to(self, other: object) -> Any:
+        if not isinstance(other, Executable):
+            self._not_a_value(f"joined to {other!r:.40} by +")
+        return NotImplemented  # a composable may know how
+
     def _not_a_value(self, what: str) -> Never:
         raise UsageError(
             f"{self.kind.name}(...) has not run yet, so it cannot be {what}. "

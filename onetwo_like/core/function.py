@@ -317,13 +317,14 @@ def make_executable(function: Callable[P, T], /) -> ExecutableFunction[P, T]: ..
 @overload
 def make_executable(*, thread: bool = False, name: str | None = None) -> _Decorator: ...
 def make_executable(function: Any = None, /, *, thread: bool = False, name: str | None = None) -> Any:
-    """Makes a function, plain or async, return an Executable of what it returned before.
+    """Makes a function, plain or async, return an Executable of its value.
 
     Arguments that are executables are executed first, concurrently, unless their parameter is
-    annotated `ot.Executable`. An executable that the body returns is executed. Of an async
-    generator every value is published to who watches, and the last one is the value.
-    Plain functions run on the event loop; `thread=True` moves one to a thread, which a
-    cancellation cannot stop: the program goes on, and the function ends when it ends.
+    annotated `ot.Executable`. An executable that the body returns is executed. Every value that an
+    async generator yields is published as an `ot.Update`, and the last one is the value.
+    Plain functions run on the event loop; `thread=True` runs one in a thread, which a
+    cancellation cannot stop: the program goes on, and the function ends when it ends. `name` is
+    what traces and events call it (by default its own name).
 
     >>> from onetwo_like import ot
     >>> @ot.make_executable

@@ -67,7 +67,7 @@ class Operation(Kind, Generic[P, T]):
     registered, a function given to `configure`, or a derivation from another built-in.
 
     With `include_details=True` the value is (value, `ot.Reply`): what the model answered, and what
-    the provider said about it. That is no part of the request, so it asks nothing anew.
+    the provider said about it. It is not part of the request, so it makes no new call where the answer is cached.
     """
 
     def __init__(self, declared: Callable[P, Any], details: bool = False) -> None:

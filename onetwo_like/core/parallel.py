@@ -88,7 +88,7 @@ def parallel(
     on_error: Literal["raise", "keep"] = "raise",
     collect: bool = True,
 ) -> Executable[Any]:
-    """All at once, at most `max_concurrency` of them running; the values in the order given.
+    """Runs executables at the same time, at most `max_concurrency` of them; the values are in the order given.
 
     Takes executables, or one lazy or asynchronous iterable of them. The first failure in time is
     raised after the others have been stopped; a missed `timeout` (seconds) is a DeadlineError.

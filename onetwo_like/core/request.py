@@ -44,9 +44,11 @@ class Request(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """Tokens of one call: sent, received, and how many of those sent the provider had cached, or caches from now on.
+    """What one call used, in tokens and US dollars; None is what the provider did not say.
 
-    `cache_write_1h_tokens` are those of `cache_write_tokens` that it keeps for an hour, which is dearer. None means that the provider did not say. `cost` is in US dollars.
+    `cached_tokens` and `cache_write_tokens` are the parts of `input_tokens` that the provider read from its own
+    cache and wrote to it, `cache_write_1h_tokens` the part of the latter that is kept for an hour, which costs more,
+    `reasoning_tokens` the part of `output_tokens` with which the model thought.
     """
 
     input_tokens: int | None = None
@@ -61,9 +63,9 @@ class Usage(NamedTuple):
 class Reply(NamedTuple):
     """What a handler answers: the value, and what the provider said about it.
 
-    `finish_reason` is "stop", "length", "refused" or the provider's own word; `recorded_at` is in
-    epoch seconds; `duration_s` is how long the call took; `chunks` are the pieces of a streamed text;
-    `price` is the list price by which `usage.cost` was reckoned, in words.
+    `finish_reason` is "stop", "length", "refused" or the provider's own word; `model_version` is what the
+    provider says answered; `recorded_at` is in epoch seconds; `duration_s` is how long the call took; `chunks`
+    are the pieces of a streamed text; `price` is, in words, the list price from which `usage.cost` was computed.
     """
 
     value: Any

@@ -90,7 +90,7 @@ class EventLog:
 
 
 class Stream(Generic[T]):
-    """A run and its events; see `stream`."""
+    """A run and its events; see `ot.stream`."""
 
     def __init__(
         self,

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class Total(NamedTuple):
-    """What the calls of a trace come to.
+    """The sums over the calls of a trace.
 
     `made`, `replayed` and `failed` add up to `calls`. `cost` (US dollars) is what the calls cost when
-    they were made, `paid` what of it was paid in this run; both are None if no call says.
+    they were made, `paid` the part of it that was paid in this run; both are None if no call says.
     """
 
     calls: int
@@ -35,9 +35,9 @@ class Total(NamedTuple):
 class Span:
     """One call of an executable or a built-in: what went in, what came out, and how long it took.
 
-    `start` is in epoch seconds, `duration` in seconds (None while it runs); `waiting` is how much of it
-    went by waiting for a rate limit, for a place among those under way, or for the next attempt of
-    `attempts`. `inputs` are by name. `cache` is "hit" where the reply was replayed, "made" where a
+    `start` is in epoch seconds, `duration` in seconds (None while it runs); `waiting` is the part of it
+    spent on a rate limit, on a place among the calls under way, or between `attempts`.
+    `inputs` are by name. `cache` is "hit" where the reply was replayed, "made" where a
     backend answered, "failed" where none did, and None where no model was involved. A built-in that was derived has neither
     that nor `usage` nor `cost` (US dollars): they are of the calls below it.
     """
@@ -102,7 +102,7 @@ class Span:
 
     @property
     def cost(self) -> float | None:
-        """What the call cost when it was made, in US dollars; None if nobody said."""
+        """What the call cost when it was made, in US dollars; None if unknown."""
         return None if self.usage is None else self.usage.cost
 
     @property
@@ -198,7 +198,7 @@ class Span:
         return frame(self)
 
     def diff(self, other: Span) -> TraceDiff:
-        """Where another run parts from this one; prints side by side, and is false if it nowhere does.
+        """Where another run differs from this one; prints side by side, and is false if they do not differ.
 
         >>> from onetwo_like import ot
         >>> double = ot.make_executable(name="double")(lambda x: 2 * x)

@@ -58,10 +58,10 @@ class Ledgers:
 
 
 class usage(Ledgers):
-    """A block whose calls are added up: `.recorded` is what they used when made, `.paid` what was made now.
+    """A block that adds up its calls: `.recorded` is what they used when they were made, `.paid` what was spent now.
 
-    `.by_backend` has the same two for each backend. A reply from a cache, or one shared with an identical call at
-    the same time, is in `recorded` only. Calls that failed are in neither, because nobody says what they cost.
+    `.by_backend` has both for each backend. A reply from a cache, or one shared with an identical call at the same
+    time, is in `.recorded` only. Failed calls are in neither, because nobody says what they cost.
 
     >>> from onetwo_like import ot
     >>> from onetwo_like.builtins import llm

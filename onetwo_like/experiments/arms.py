@@ -157,7 +157,7 @@ def _check_takes_one(strategy: Any) -> None:
 
 
 def grid(make: Callable[..., T], /, **lists: Iterable[Any]) -> dict[str, T]:
-    """What `make` makes of every combination of these values, by a name that says which: arms of a comparison.
+    """Arms of a comparison: what `make` returns for every combination of the values, by a name that says which.
 
     >>> from onetwo_like.backends import NGram
     >>> list(grid(NGram, order=[2, 5], temperature=[0.0]))

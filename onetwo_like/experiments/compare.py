@@ -37,7 +37,9 @@ def comparison(
     target: Fields | None = "target",
     id: str | None = "id",
 ) -> Executable[Comparison]:
-    """`compare` as an Executable: to be awaited, streamed (an `ot.Progress` per arm), or run with `progress=`.
+    """`compare` as an Executable, with the same arguments: to await, to run with `progress=`, or to stream.
+
+    The stream has an `ot.Progress` for each arm.
 
     >>> from onetwo_like import ot
     >>> from onetwo_like.backends import NGram
@@ -89,9 +91,12 @@ def compare(
     functions of target, prediction and example. `examples` are what `ot.evaluate` takes: a list of dicts, a
     frame, a path; `input`, `target` and `id` name their fields.
 
-    An answer that fails is a row that says so; a wrong program (nothing bound, an unknown option) is raised.
-    With `cache`, what was answered is not asked again, also after a crash. When the `budget` is spent, the
-    finished part comes back, with `complete=False`. Inside an executable, await `ot.comparison(...)`.
+    With `samples=3` each arm answers each example three times. At most `max_concurrency` answers are under way at
+    once, in an order that `seed` fixes. With `cache`, what was answered is not asked again, even after a crash.
+    When the `budget` is spent, the finished part comes back, with `complete=False`.
+
+    An answer that fails is a row with its error; a wrong program (nothing bound, an unknown option) is raised.
+    Inside an executable, await `ot.comparison(...)`.
 
     >>> from onetwo_like import ot
     >>> from onetwo_like.backends import NGram
@@ -140,7 +145,7 @@ def evaluation(
     target: Fields | None = "target",
     id: str | None = "id",
 ) -> Executable[Evaluation]:
-    """`evaluate` as an Executable.
+    """`evaluate`, with the same arguments, as an Executable.
 
     >>> from onetwo_like import ot
     >>> e = evaluation(str.upper, [{"input": "a", "target": "A"}], {"same": lambda target, prediction: target == prediction})

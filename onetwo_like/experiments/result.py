@@ -86,8 +86,8 @@ class About(NamedTuple):
 class Result:
     """Arms, examples and samples with their scores: prints as a table, and says what it means in one sentence.
 
-    `rows` has one `Row` per arm, example and sample; `arms` who answered, for how much; `means[metric][arm]`
-    the means; `complete` is False where a budget ended it, and `stopped` says how.
+    `rows` has one `Row` per arm, example and sample; `arms` has what each arm used and paid; `means[metric][arm]`
+    has the means. `complete` is False if a budget ended it; then `stopped` says how.
     """
 
     kind = "evaluation"
@@ -143,7 +143,7 @@ class Result:
 
     @property
     def excluded(self) -> Listed[Excluded]:
-        """Every score that there is not: arm, example, metric and the reason."""
+        """Every missing score: arm, example, metric and the reason."""
         many = self.about.samples > 1
         found = [
             Excluded(row.arm, row.example, metric, f"sample {row.sample}: {reason}" if many else reason)
@@ -162,7 +162,7 @@ class Result:
     # As data
 
     def to_dict(self) -> dict[str, Any]:
-        """All of it as plain data; `from_json` reads it back."""
+        """The whole result as plain data, of which `to_json` is the text."""
         about = self.about
         return {
             "format": FORMAT,
@@ -253,7 +253,7 @@ class Result:
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Writes the rows, the entries of the cache that were used, checksums, and the file that defines it.
 
-        `onetwo-like replay FOLDER` then reproduces the same table with the network off. The folder appears when
+        `onetwo-like replay FOLDER` then prints the same table with the network off. The folder appears when
         it is whole, in the place of a saved result that was there; any other folder is a UsageError.
         """
         from onetwo_like.experiments.replaying import replaying

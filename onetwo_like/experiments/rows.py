@@ -34,9 +34,9 @@ class Call(NamedTuple):
 class Row(NamedTuple):
     """One arm's answer to one example in one sample.
 
-    `example` is its id. `scores` has every metric, None where there is no score, and then `reasons` says why;
-    `details` are what metrics said beside a score. Tokens, `cost` (US dollars) and `latency_s` are sums over
-    the calls as they were recorded, None where nobody said. `cache` is what the calls have in common.
+    `example` is its id. `scores` has every metric, with None for a missing score, and then `reasons` says why;
+    `details` are what metrics returned beside a score. Tokens, `cost` (US dollars) and `latency_s` are sums over
+    the calls as they were recorded, None where unknown. `cache` is what the calls have in common.
     """
 
     arm: str

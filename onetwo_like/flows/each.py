@@ -21,11 +21,11 @@ class Each:
 
 
 def each(name: str) -> Any:
-    """Has a step of an `ot.Flow` run for all elements of a list at once, and give the list of results in order.
+    """Lets a step of an `ot.Flow` run for all elements of a list at once; its value is the list of results, in order.
 
-    It stands as the default of a function's parameter, or as a keyword of `ot.prompt`. `name` is the
+    Write it as the default of a function's parameter, or as a keyword of `ot.prompt`. `name` is the
     step or the input that makes the list. Of two lists in one step the first elements go together, then
-    the second ones, and so on; they must be of the same length.
+    the second ones, and so on; they must have the same length.
 
     >>> from onetwo_like import ot
     >>> def length(word: str = ot.each("words")) -> int:

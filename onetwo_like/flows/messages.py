@@ -19,10 +19,10 @@ in_step: contextvars.ContextVar[Activation | None] = contextvars.ContextVar(
 
 
 def send(event: object) -> None:
-    """Routes an event from inside a step of a workflow to every step that accepts it, at once.
+    """Sends an event from inside a step of a workflow, at once, to every step that accepts it.
 
-    The step's return annotation announces it. An event that only an `ot.receive` waits for is kept
-    until there is one. Raises WorkflowError for an event that was not announced.
+    The step's return annotation must list its type, or a WorkflowError is raised. An event that only
+    an `ot.receive` waits for is kept until there is one.
     """
     activation = _here("ot.send")
     activation.run.send(activation, event)
@@ -33,7 +33,7 @@ async def receive(kind: type[E], *, timeout: float | None = ...) -> E: ...
 @overload
 async def receive(kind: Any, *, timeout: float | None = ...) -> Any: ...
 async def receive(kind: Any, *, timeout: float | None = None) -> Any:
-    """The next event of this type (or union) that a step sends, or whoever reads the stream of the run.
+    """The next event of type `kind` (or of a union) that a step sends, or the `.send` of the run's stream.
 
     Raises DeadlineError (a TimeoutError) if none comes within `timeout` seconds. The run ends with
     WorkflowStalled if nobody can send one.

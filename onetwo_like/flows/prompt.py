@@ -99,10 +99,10 @@ def prompt(
 ) -> Prompt:
     """A step of an `ot.Flow`: text in, a model's answer out.
 
-    The variables of the Jinja template are filled by the steps and inputs of the same names; what they
-    hold is text, and never read as a template. It asks `llm.generate_text`; with `system`, a template
-    too, or `history` it asks `llm.chat`. `history` is the name of the step or input that makes an
-    `ot.History`, and then the value is a new one, longer by the prompt and the answer. The options are
+    The variables of the Jinja template are filled by the steps and inputs of the same names; their
+    values are never read as templates. It asks `llm.generate_text`; with `system` (a template too)
+    or `history` it asks `llm.chat`. `history` is the name of the step or input that makes an
+    `ot.History`, and then the value is a new one with the prompt and the answer added. The options are
     those of the built-in; a variable given as `ot.each("names")` takes the elements of that list.
 
     TemplateError if the template is malformed, UsageError for an option that does not exist.

@@ -36,7 +36,7 @@ class Stop(Generic[T]):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class First:
-    """In `Annotated[list[E], ot.First(n)]`: the first n of a fan-out to come, in the order they come."""
+    """In `Annotated[list[E], ot.First(n)]`: the first n results of a fan-out, in the order of their arrival."""
 
     n: int
 
@@ -82,8 +82,8 @@ def step(
 ) -> Any:
     """Says how a function runs as a step of workflows; the function itself is unchanged.
 
-    `workers` is how many of it run at once in one run (any number, by default), `retry` how many
-    attempts it has in all, `timeout` the seconds that each may take. When they have failed,
+    `workers` is how many of it run at once in one run (by default any number), `retry` how many
+    attempts it has in all, `timeout` the seconds that each may take. When all have failed,
     `on_error(error, event)` may return an event in the place of the error; a join hands it a tuple
     of events. `thread=True` moves a plain function to a thread; `receives` are the types of events
     that its `ot.receive` waits for.

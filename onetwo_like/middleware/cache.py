@@ -371,7 +371,8 @@ def caching(
 ) -> Iterator[Cache]:
     """A block whose calls are answered by this cache, whatever cache their backends have; yields it.
 
-    Takes a path, a bundle or an `ot.Cache`; the innermost block wins. The report counts from here on.
+    Takes a path, a bundle or an `ot.Cache`, and `mode`, `retry` and `read_from` as `ot.Cache` does. Of nested
+    blocks the innermost counts. The report counts from the beginning of the block.
 
     >>> import tempfile
     >>> from onetwo_like import ot

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Report(NamedTuple):
-    """Calls answered from the cache, not found in it, and made; and entries that nobody asked for.
+    """How many calls were answered from the cache, not found in it, and made; and how many entries were not asked for.
 
     >>> print(Report(hits=3, misses=1, made=1, unused=0))
     hits    3

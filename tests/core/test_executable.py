@@ -71,6 +71,8 @@ class TestItIsNoValue:
         [
             (lambda e: f"{e}", "put into an f-string"),
             (lambda e: f"{e:10}", "put into an f-string"),
+            (lambda e: "The mayor of " + e, r"joined to 'The mayor of ' by \+"),
+            (lambda e: e + " is mayor", r"joined to ' is mayor' by \+"),
             (lambda e: f"{e!s}", "turned into text"),
             (lambda e: bool(e), "used as a condition"),
             (lambda e: e == "value", "compared with 'value'"),

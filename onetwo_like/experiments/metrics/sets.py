@@ -19,7 +19,8 @@ def set_f1(target: Any, prediction: Any, *, separators: str = SEPARATORS) -> tup
     Either is a list (or tuple or set), or a text whose elements are separated by commas, semicolons,
     vertical bars, line breaks or the like, with bullets or numbers before them or none. Elements are the same apart
     from case and punctuation, as `normalised_match` says; order and repetition count nothing. Two empty
-    sets agree. The details are precision, recall, and what is missing or too much.
+    sets agree. `separators` are the characters that separate elements in a text. The details are precision, recall,
+    and what is missing or too much.
 
     >>> set_f1(["Paris", "Lyon"], "1. Lyon\\n2. Nice")
     (0.5, {'precision': 0.5, 'recall': 0.5, 'missing': ['paris'], 'extra': ['nice']})

@@ -14,7 +14,7 @@ from onetwo_like.experiments.metrics.normalising import mentions, normalised
 def exact_match(target: Any, prediction: Any) -> bool:
     """Whether the answer is the target, or one of the targets if that is a list; white space around it does not count.
 
-    What is no text is compared by its value, and a number with a text by the number's text.
+    Other values than texts are compared by value, and a number with a text by the number's text.
 
     >>> exact_match("Paris", " Paris\\n"), exact_match("Paris", "paris"), exact_match(4, "4")
     (True, False, True)

@@ -50,10 +50,11 @@ def detectable_effect(n: int, power: float = 0.8, alpha: float = 0.05) -> float:
 def examples_needed(
     spread: Difference | float, wanted: float, *, power: float = 0.8, alpha: float = 0.05
 ) -> int:
-    """How many examples find a true difference of `wanted` with this probability, two-sided at level `alpha`.
+    """How many examples are needed to find a true difference of `wanted` with the probability `power`.
 
-    `spread` is a difference that was measured, or the standard deviation of the differences of examples. More
-    examples than a measured one has: `examples_needed(d, 0.02) - d.n`. Never below 8, where testing begins.
+    The test is two-sided, at level `alpha`. `spread` is a measured `Difference` `d`, or the standard deviation of
+    the differences of examples. `examples_needed(d, 0.02) - d.n` is how many more than were measured. Never below
+    8, where testing begins.
 
     >>> examples_needed(0.4, 0.1)
     128
