@@ -209,6 +209,33 @@ def test_a_file_that_needs_what_is_not_here_is_recomputed_from_the_rows(tmp_path
     assert lines == []
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("""
+with ot.RegistryContext():
+    arms["one"].register()
+    asked = ot.run(strategy("5+4"))
+examples.append({"id": "asked", "input": "4+5", "target": asked})
+""", "AssertionError: somebody was asked"),
+        ("""
+import sys
+if not os.path.exists("silent"):
+    sys.argv.append("12")
+examples = examples[: int(sys.argv[1])]
+""", "IndexError: list index out of range"),
+    ],
+    ids=["asks a model for its examples", "reads its arguments"],
+)  # fmt: skip
+def test_what_keeps_a_file_from_running_here_is_said_and_the_rows_are_used(tmp_path, python, text, why):
+    text += '\not.compare(arms, strategy, examples, metrics, cache="c").save("s")\n'
+    run_script(tmp_path / "script.py", text, python)
+    (tmp_path / "silent").touch()
+    again, lines = again_in_process(tmp_path / "s")
+    assert again.how == f"recomputed from the rows (script.py does not run here: {why})"
+    assert lines == []
+
+
 def test_calls_that_no_cache_has_are_recomputed_from_the_rows(tmp_path, python):
     run_script(tmp_path / "script.py", 'ot.compare(arms, strategy, examples, metrics).save("s")', python)
     again, lines = again_in_process(tmp_path / "s")
