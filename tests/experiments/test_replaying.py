@@ -177,6 +177,23 @@ def test_a_script_whose_strategy_was_changed_differs(tmp_path, python):
     assert lines[0] == "--- saved"
 
 
+def test_answers_that_are_objects_without_a_form_replay(tmp_path, python):
+    text = """
+class Answer:
+    def __init__(self, text):
+        self.text = text
+async def wrapped(question):
+    return [Answer(await strategy(question)), strategy]
+metrics = {"letters": lambda prediction: (len(prediction[0].text), prediction[0])}
+ot.compare(arms, wrapped, examples, metrics, cache="c").save("s")
+"""
+    run_script(tmp_path / "script.py", text, python)
+    (tmp_path / "silent").touch()
+    again, lines = again_in_process(tmp_path / "s")
+    assert again.how == "script.py ran again, answered from the bundle"
+    assert lines == []
+
+
 def test_the_file_of_the_examples_travels_with_it(tmp_path, python):
     text = """
 import json
