@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from onetwo_like import ot
-from onetwo_like.backends import NGram, Scripted
+from onetwo_like.backends import NGram, OpenAI, Scripted
 from onetwo_like.builtins import composables as c
 from onetwo_like.builtins import llm
 from onetwo_like.core.request import Reply, Usage
@@ -607,6 +607,17 @@ def test_a_wrong_program_is_raised_at_once():
     with pytest.raises(NotBoundError):
         ot.evaluate(strategy, SUMS, {"exact": exact}, backend=nobody, max_concurrency=1)
     assert len(asked) == 1
+
+
+def test_no_key_that_was_given_to_a_backend_stands_in_an_error():
+    backend = OpenAI("gpt-4o-mini", api_key="token-abc123")
+
+    def strategy(question):
+        raise ValueError("401 for key token-abc123")
+
+    result = ot.evaluate(strategy, SUMS[:2], exact, backend=backend)
+    assert result.rows[0].error == "ValueError: 401 for key ***"
+    assert "token-abc123" not in result.to_json()
 
 
 def test_no_secret_of_the_environment_stands_in_an_error(monkeypatch):
