@@ -282,6 +282,13 @@ def test_without_a_backend_what_is_registered_answers_when_it_runs():
     assert result.arms[0].described == "Scripted(late)"
 
 
+def test_a_grid_of_numpy_values_is_one_of_numbers():
+    import numpy
+
+    made = ot.grid(NGram, order=numpy.arange(2, 4), temperature=numpy.linspace(0, 1, 3))
+    assert list(made)[1] == "order=2 temperature=0.5"
+
+
 def test_a_grid_names_every_combination():
     made = ot.grid(lambda **options: options, order=[2, 5], temperature=[0.0, 0.5])
     assert made == {
