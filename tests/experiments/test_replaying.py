@@ -253,8 +253,10 @@ def test_what_keeps_a_file_from_running_here_is_said_and_the_rows_are_used(tmp_p
     assert lines == []
 
 
-def test_calls_that_no_cache_has_are_recomputed_from_the_rows(tmp_path, python):
-    run_script(tmp_path / "script.py", 'ot.compare(arms, strategy, examples, metrics).save("s")', python)
+@pytest.mark.parametrize("cache", ["None", "ot.Cache('c', mode='off')"])
+def test_calls_that_no_cache_has_are_recomputed_from_the_rows(tmp_path, python, cache):
+    text = f"ot.compare(arms, strategy, examples, metrics, cache={cache}).save('s')"
+    run_script(tmp_path / "script.py", text, python)
     again, lines = again_in_process(tmp_path / "s")
     assert again.how == "recomputed from the rows (calls of generate_text are in no cache)"
     assert lines == []
