@@ -13,6 +13,7 @@ from onetwo_like.builtins import llm
 from onetwo_like.core.request import Reply, Usage
 from onetwo_like.errors import (
     BackendError,
+    CacheFailedError,
     DatasetError,
     NestedRunError,
     NotBoundError,
@@ -636,6 +637,22 @@ def test_no_secret_of_the_environment_stands_in_an_error(monkeypatch):
     result = ot.evaluate(strategy, SUMS[:1], {"exact": exact})
     assert "very-secret-word" not in result.to_json()
     assert result.rows[0].error == "ValueError: 401 for key ***"
+
+
+def test_no_more_is_asked_once_the_cache_cannot_keep_answers(tmp_path):
+    cache = ot.Cache(tmp_path / "c")
+    asked = []
+
+    def closing(prompt):
+        asked.append(prompt)
+        if len(asked) == 3:
+            cache.close()
+        return "4"
+
+    arms = {"a": Scripted(closing, name="a"), "b": Scripted(closing, name="b")}
+    with pytest.raises(CacheFailedError, match="is closed"):
+        ot.compare(arms, answer, SUMS, exact, cache=cache, max_concurrency=1)
+    assert len(asked) == 3
 
 
 # Budgets
