@@ -239,7 +239,7 @@ class Trial:
             watch.publish(Progress(self._done[arm_at], total, part=arm, origin=base.span))
 
     def _stop(self, spent: BudgetExceeded) -> None:
-        self.stopped = f"the budget is spent ({str(spent).partition('. ')[0]})"
+        self.stopped = self.stopped or f"the budget is spent ({str(spent).partition('. ')[0]})"
 
     def _error_text(self, error: BaseException) -> str:
         text = str(error) if isinstance(error, MetricError) else failure_text(error)

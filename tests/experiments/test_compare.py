@@ -21,6 +21,7 @@ from onetwo_like.errors import (
     RunCancelled,
     UsageError,
 )
+from onetwo_like.testing import FakeClock
 
 SUMS = [{"id": f"{a}+{b}", "input": f"{a}+{b}", "target": str(a + b)} for a in range(4) for b in range(5)]
 
@@ -676,6 +677,20 @@ def test_a_spent_budget_returns_the_finished_part_marked_as_such(tmp_path):
     whole = ot.compare(made, examples=SUMS, metrics={"exact": exact}, cache=tmp_path / "c")
     assert whole.complete
     assert len(backend.requests) == 40
+
+
+def test_all_that_was_not_run_has_one_reason():
+    async def in_turn(prompt):
+        await asyncio.sleep(1 + int(prompt.split()[1][0]))
+        return priced(prompt)
+
+    async def twice(question):
+        await answer(question)
+        return await answer(question + " ")
+
+    budget = ot.Budget(usd=2.0)
+    part = FakeClock().run(ot.evaluation(twice, SUMS, exact, backend=Scripted(in_turn), budget=budget))
+    assert {row.error for row in part.rows} == {part.stopped}
 
 
 def test_what_a_stopped_answer_had_paid_for_is_in_the_sums():
