@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from onetwo_like.core.registry import Binding, scoped
+from onetwo_like.core.request import Handler
 from onetwo_like.errors import ReplayMiss
 from onetwo_like.experiments.rows import failure_text
 from onetwo_like.middleware.cache import Cache
@@ -117,7 +119,7 @@ def _run_again(saved: Saved, program: Path) -> tuple[Result | None, str]:
         replay = Replay(saved.result, cache, saved.data)
         _now.append(replay)
         try:
-            with _as_main(program) as module:
+            with scoped(cache=_Recorded(cache)), _as_main(program) as module:
                 if replay.same() is None and all(hasattr(module, name) for name in DEFINITIONS):
                     _compare_again(saved.result, module)
         except Exception as error:  # what the file does with the saved result is its own affair
@@ -131,6 +133,19 @@ def _run_again(saved: Saved, program: Path) -> tuple[Result | None, str]:
     if replay.missed is not None and replay.differs(made):
         raise replay.missed
     return made, why
+
+
+class _Recorded:
+    """In the place of a cache, for what the file asks beside its comparisons: no server is asked."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def handler_for(self, binding: Binding) -> Handler:
+        """What answers: this process, or the bundle."""
+        from onetwo_like.experiments.plan import is_local
+
+        return binding.handler if is_local(binding) and binding.handler else self._cache.handler_for(binding)
 
 
 def _identity(result: Result) -> tuple[Any, ...]:

@@ -10,6 +10,7 @@ import pytest
 
 from onetwo_like.experiments.replaying import difference, rerun
 from onetwo_like.experiments.saving import saved
+from tests.servers.loopback import LoopbackServer
 
 ROOT = Path(__file__).parents[2]
 
@@ -250,6 +251,33 @@ def test_what_keeps_a_file_from_running_here_is_said_and_the_rows_are_used(tmp_p
     (tmp_path / "silent").touch()
     again, lines = again_in_process(tmp_path / "s")
     assert again.how == f"recomputed from the rows (script.py does not run here: {why})"
+    assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "how"),
+    [
+        ("Q: 1+1\\nA:", "script.py ran again, answered from the bundle"),
+        ("Q: 9+9\\nA:", "recomputed from the rows (script.py does not run here: ReplayMiss: not recorded"),
+    ],
+)
+def test_what_a_file_asks_beside_its_comparison_is_asked_of_no_server(tmp_path, python, asked, how):
+    with LoopbackServer() as server:
+        text = f"""
+from onetwo_like.backends import OpenAI
+tiny = OpenAI("tiny", base_url={server.base_url!r}, api_key="none")
+with ot.RegistryContext():
+    tiny.register()
+    ot.run(llm.generate_text("{asked}"))
+arms = {{"tiny": tiny, "one": arms["one"]}}
+ot.compare(arms, strategy, examples, metrics, cache="c").save("s")
+"""
+        run_script(tmp_path / "script.py", text, python)
+        before = len(server.requests)
+        (tmp_path / "silent").touch()
+        again, lines = again_in_process(tmp_path / "s")
+        assert len(server.requests) == before
+    assert again.how.startswith(how)
     assert lines == []
 
 
