@@ -36,6 +36,7 @@
     │       └── BackendTimeoutError      (TimeoutError)
     └── CacheError
         ├── UnstorableError              (TypeError)     a value of this type cannot be kept
+        ├── CacheFailedError             (ProgramError)  no room left, closed, or damaged as a whole
         └── ReplayMiss                   (LookupError, ProgramError)
 
 Each class also inherits the built-in that people already catch. Errors never
@@ -223,6 +224,10 @@ class CacheError(OneTwoError):
 
 class UnstorableError(CacheError, TypeError):
     """A value of this type cannot be kept in a cache."""
+
+
+class CacheFailedError(CacheError, ProgramError):
+    """A cache can be read or written no more, so that no further reply could be kept."""
 
 
 class ReplayMiss(CacheError, ProgramError, LookupError):

@@ -10,8 +10,8 @@ from typing import Any, Never
 MASK = "***"
 # Placeholders for servers that want no key ("none", "EMPTY") are words that messages may need.
 _SHORTEST = 6
-# Shorter ones are words such as "ollama", which a program needs elsewhere.
-_SHORTEST_IN_FILES = 16
+# A shorter one may be a part of what a program needs elsewhere.
+_LONG = 16
 _HEADERS = ("authorization", "api-key", "x-api-key", "x-goog-api-key")
 
 
@@ -60,16 +60,27 @@ class Secret:
 _given: set[str] = set()  # every key of this process
 
 
+def given() -> list[str]:
+    """Every key of this process that is masked in messages, the longest first."""
+    return sorted([value for value in _given if len(value) >= _SHORTEST], key=len, reverse=True)
+
+
 def masked_file(content: bytes) -> bytes:
     """The content of a file that is to be shared, with every key that was given in this process masked.
 
-    >>> key = Secret("sk-12345678901234")
-    >>> masked_file(b"api_key='sk-12345678901234'")
-    b"api_key='***'"
+    A short one is masked where it is a whole literal, and if it has a digit: others are words.
+
+    >>> keys = Secret("sk-12345678901234"), Secret("token-abc123"), Secret("ollama")
+    >>> masked_file(b"api_key='sk-12345678901234', other='token-abc123', model='ollama'")
+    b"api_key='***', other='***', model='ollama'"
     """
-    for value in sorted(_given, key=len, reverse=True):
-        if len(value) >= _SHORTEST_IN_FILES:
-            content = content.replace(value.encode("utf-8", "surrogatepass"), MASK.encode())
+    for value in given():
+        key = value.encode("utf-8", "surrogatepass")
+        if len(value) >= _LONG:
+            content = content.replace(key, MASK.encode())
+        elif any(letter.isdigit() for letter in value):
+            for quote in (b"'", b'"'):
+                content = content.replace(quote + key + quote, quote + MASK.encode() + quote)
     return content
 
 

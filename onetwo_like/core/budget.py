@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import weakref
+from collections.abc import Iterable
 from typing import Protocol, Self
 
 from onetwo_like.core.registry import Binding, enter_block, leave_block, scope_in_force
 from onetwo_like.core.request import Reply, Request
 from onetwo_like.errors import BudgetExceeded, OneTwoError, UsageError
+
+_NEARLY = 1 - 1e-9  # ten times 0.1 is less than 1.0
 
 
 class Spending(Protocol):
@@ -16,16 +19,19 @@ class Spending(Protocol):
 
     def charge_start(self) -> None: ...
     def take_back(self) -> None: ...
-    def charge(self, reply: Reply) -> None: ...
+    def wait(self, waits: bool) -> None: ...
+    def check(self) -> None: ...
+    def charge(self, reply: Reply | None) -> None: ...
     def includes(self, budget: Budget) -> bool: ...
 
 
 class Budget:
     """A limit on what the calls made in a block cost; replays are free.
 
-    `usd` and `tokens` (sent and received) stop further calls once they are spent, so that they are
-    overspent by what was in flight at most; `calls` is exact. `.usd`, `.tokens` and `.calls` say what
-    has been spent, over all blocks and threads that use this budget; `.limits` what was given.
+    `usd` and `tokens` (sent and received) stop further calls once they are spent, or will be if what is in
+    flight costs as much as the calls before: they are overspent by what was in flight before the first
+    reply, or costs more than expected; `calls` is exact. `.usd`, `.tokens` and `.calls` say what has been
+    spent, over all blocks and threads that use this budget; `.limits` what was given.
 
     When it is spent, calls in flight are waited for, and BudgetExceeded is raised, also under
     `on_error="keep"`; its `.outcomes` are those of the outermost `parallel`. With a cache, the next
@@ -65,6 +71,9 @@ class Budget:
         self.usd = 0.0
         self.tokens = 0
         self.calls = 0
+        self._answered = 0
+        self._begun = 0  # and neither answered nor failed
+        self._waiting = 0  # of those
         self._untold: str | None = None
         self._lock = threading.Lock()
 
@@ -86,30 +95,55 @@ class Budget:
     def charge_start(self) -> None:
         """Counts a call that is about to be made; BudgetExceeded if there is nothing left for it."""
         with self._lock:
-            if self._untold is not None:
-                raise UsageError(
-                    f"ot.Budget({self._untold}=...) cannot bound these calls: a reply came without its "
-                    f"{'price' if self._untold == 'usd' else 'number of tokens'}. Bound calls= instead."
-                )
-            for name, limit in self.limits.items():
-                spent = getattr(self, name)
-                if spent >= limit:
-                    raise BudgetExceeded(
-                        f"{_amount(name, spent)} of {_amount(name, limit)} are spent, after {self.calls} calls. "
-                        "What was answered is in .outcomes, and in the cache if there is one: run again "
-                        "with another budget to continue from there."
-                    )
+            self._check(self.limits)
             self.calls += 1
+            self._begun += 1
+
+    def wait(self, waits: bool) -> None:
+        """Tells that a call that was counted waits to be sent, or waits no more."""
+        with self._lock:
+            self._waiting += 1 if waits else -1
+
+    def check(self) -> None:
+        """BudgetExceeded if there is nothing left by now for a call that was counted and has waited."""
+        with self._lock:
+            self._check([name for name in self.limits if name != "calls"])
+
+    def _check(self, names: Iterable[str]) -> None:
+        if self._untold is not None:
+            raise UsageError(
+                f"ot.Budget({self._untold}=...) cannot bound these calls: a reply came without its "
+                f"{'price' if self._untold == 'usd' else 'number of tokens'}. Bound calls= instead."
+            )
+        in_flight = self._begun - self._waiting
+        for name in names:
+            limit = self.limits[name]
+            spent = expected = getattr(self, name)
+            if name != "calls" and self._answered:
+                expected += in_flight * spent / self._answered
+            if expected >= limit * _NEARLY:
+                more = f" with {in_flight} in flight" if expected > spent else ""
+                raise BudgetExceeded(
+                    f"{_amount(name, spent)} of {_amount(name, limit)} are spent{more}, "
+                    f"after {self.calls - self._waiting} calls. "
+                    "What was answered is in .outcomes, and in the cache if there is one: run again "
+                    "with another budget to continue from there."
+                )
 
     def take_back(self) -> None:
         """Does not count a call that was not made after all."""
         with self._lock:
             self.calls -= 1
+            self._begun -= 1
 
-    def charge(self, reply: Reply) -> None:
-        """Adds what a call has cost. One that does not say so is not refused here: it has been paid for."""
-        usage = reply.usage
+    def charge(self, reply: Reply | None) -> None:
+        """Adds what a call has cost, if it did not fail. One that does not say so has been paid for: no error here."""
         with self._lock:
+            self._begun -= 1
+            if reply is None:
+                return
+            self._answered += 1
+            usage = reply.usage
             if usage is not None and usage.cost is not None:
                 self.usd += usage.cost
             elif "usd" in self.limits:
@@ -153,7 +187,15 @@ class _Both:
         self._outer.take_back()
         self._inner.take_back()
 
-    def charge(self, reply: Reply) -> None:
+    def wait(self, waits: bool) -> None:
+        self._outer.wait(waits)
+        self._inner.wait(waits)
+
+    def check(self) -> None:
+        self._outer.check()
+        self._inner.check()
+
+    def charge(self, reply: Reply | None) -> None:
         self._outer.charge(reply)
         self._inner.charge(reply)
 
@@ -177,7 +219,14 @@ def spending(binding: Binding) -> Binding:
             if budget is None:
                 return await handler(request)
             budget.charge_start()
-            reply = await handler(request)
+            try:
+                reply = await handler(request)
+            except BudgetExceeded:  # by others, while the call waited to be sent
+                budget.take_back()
+                raise
+            except BaseException:
+                budget.charge(None)
+                raise
             budget.charge(reply)
             return reply
 

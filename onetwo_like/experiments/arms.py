@@ -171,7 +171,8 @@ def grid(make: Callable[..., T], /, **lists: Iterable[Any]) -> dict[str, T]:
     for name, given in lists.items():
         if isinstance(given, str | bytes) or not isinstance(given, Iterable):
             raise UsageError(f"ot.grid takes a list of values for {name}, not {described(given)}")
-        values[name] = list(given)
+        # Of numpy and pandas: an order of np.int64(2) would be refused.
+        values[name] = list(given.tolist() if hasattr(given, "tolist") else given)
         if not values[name]:
             raise UsageError(f"ot.grid: the list of values for {name} is empty")
     if not values:

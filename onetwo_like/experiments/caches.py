@@ -35,7 +35,7 @@ class Caches:
 
     def _found(self, binding: Binding) -> Handler:
         cache = self._cache_of(binding)
-        if cache is None or binding.fingerprint is None:
+        if cache is None or binding.fingerprint is None or getattr(cache, "mode", None) == "off":
             self.uncached.add(binding.name)
         if cache is None:
             assert binding.handler is not None

@@ -218,7 +218,7 @@ def experiment(
         cache,
         budget,
         max_concurrency,
-        os.path.abspath(examples) if is_path else None,
+        os.path.abspath(os.path.expanduser(examples)) if is_path else None,
     )
 
 

@@ -55,7 +55,7 @@ class _Noting(Planner):
         self.took: list[float] = []
 
     def handler_for(self, binding: Binding, cache: Caching | None) -> Handler:
-        if not binding.derived and not _is_local(binding):
+        if not binding.derived and not is_local(binding):
             self.remote = True
         return super().handler_for(binding, None if cache is None else _Timed(cache, self.took))
 
@@ -83,7 +83,7 @@ class _Timed:
         return timed
 
 
-def _is_local(binding: Binding) -> bool:
+def is_local(binding: Binding) -> bool:
     """Whether a call of it leaves this process for certain not: a function, or an embedded model."""
     fingerprint = binding.fingerprint
     return fingerprint is None or "function" in fingerprint or fingerprint.get("provider") in _LOCAL

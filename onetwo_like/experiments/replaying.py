@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onetwo_like.errors import OneTwoError, ReplayMiss
+from onetwo_like.core.registry import Binding, scoped
+from onetwo_like.core.request import Handler
+from onetwo_like.errors import ReplayMiss
+from onetwo_like.experiments.rows import failure_text
 from onetwo_like.middleware.cache import Cache
 
 if TYPE_CHECKING:
@@ -95,42 +98,54 @@ class Rerun:
 def rerun(saved: Saved) -> Rerun:
     """Runs the file of a saved result again from its bundle; else computes the result anew from its rows.
 
-    Raises what the file raises, unless that is for want of a module or a file that was not saved with it.
+    What the file raises before it gets to that result tells why it does not run here, such as a missing key,
+    module or argument. Raises what it raises after another result came of it, and what the bundle lacks.
     """
-    why = "no file defines it"
-    if saved.program is not None:
-        why = f"calls of {', '.join(saved.uncached)} are in no cache" if saved.uncached else ""
-    if saved.program is not None and not why:
-        try:
-            made = _run_again(saved, saved.program)
-        except (ImportError, FileNotFoundError) as error:
-            if isinstance(error, OneTwoError):
-                raise
-            why = f"{saved.program.name} does not run here: {type(error).__name__}: {error}"
-        else:
-            if made is not None:
-                return Rerun(made, f"{saved.program.name} ran again, answered from the bundle")
-            why = f"{saved.program.name} neither makes nor defines this comparison"
+    if saved.program is None:
+        why = "no file defines it"
+    elif saved.uncached:
+        why = f"calls of {', '.join(saved.uncached)} are in no cache"
+    else:
+        made, why = _run_again(saved, saved.program)
+        if made is not None:
+            return Rerun(made, f"{saved.program.name} ran again, answered from the bundle")
     return Rerun(saved.result.computed_anew(), f"recomputed from the rows ({why})")
 
 
-def _run_again(saved: Saved, program: Path) -> Result | None:
+def _run_again(saved: Saved, program: Path) -> tuple[Result | None, str]:
+    """What the file made of the saved result, and why if it made nothing."""
+    why = f"{program.name} neither makes nor defines this comparison"
     with Cache(saved.bundle, mode="replay") as cache:
         replay = Replay(saved.result, cache, saved.data)
         _now.append(replay)
         try:
-            with _as_main(program) as module:
+            with scoped(cache=_Recorded(cache)), _as_main(program) as module:
                 if replay.same() is None and all(hasattr(module, name) for name in DEFINITIONS):
                     _compare_again(saved.result, module)
-        except Exception:
-            if replay.differs(replay.same()):
-                raise  # what the file does with the saved result is its own affair
+        except Exception as error:  # what the file does with the saved result is its own affair
+            if replay.same() is None:
+                why = f"{program.name} does not run here: {failure_text(error)}"
+            elif replay.differs(replay.same()):
+                raise
         finally:
             _now.pop()
     made = replay.same()
     if replay.missed is not None and replay.differs(made):
         raise replay.missed
-    return made
+    return made, why
+
+
+class _Recorded:
+    """In the place of a cache, for what the file asks beside its comparisons: no server is asked."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+
+    def handler_for(self, binding: Binding) -> Handler:
+        """What answers: this process, or the bundle."""
+        from onetwo_like.experiments.plan import is_local
+
+        return binding.handler if is_local(binding) and binding.handler else self._cache.handler_for(binding)
 
 
 def _identity(result: Result) -> tuple[Any, ...]:

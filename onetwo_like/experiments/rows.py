@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -77,6 +78,7 @@ class Row(NamedTuple):
 
 
 _CALL_FIELDS = Call._fields
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")  # in a repr: another one in each process
 _MOST_BITS = 10_000  # of an int that Python writes in decimal: it refuses 4,300 digits
 
 
@@ -220,4 +222,4 @@ def _json(value: Any) -> Any:
         return {"role": value.role, "content": _json(value.content)}
     if isinstance(value, Chunk):
         return str(value.content) if isinstance(value.content, str) else repr(value)
-    return repr(value)
+    return _ADDRESS.sub("", repr(value))

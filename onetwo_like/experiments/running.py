@@ -13,6 +13,7 @@ import random
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from typing import Any
 
+from onetwo_like.backends.secrets import given
 from onetwo_like.core.evaluation import Evaluation, Kind
 from onetwo_like.core.events import Progress
 from onetwo_like.core.executable import Executable
@@ -81,7 +82,7 @@ class Trial:
         self._direct = [arm.direct for arm in arms]
         self._done = [0] * len(arms)
         self._of_metrics: list[Call | None] = []
-        self._secrets = [
+        self._secrets = given() + [
             value
             for name, value in os.environ.items()
             if name.upper().endswith(_KEY_WORDS) and len(value) >= _SHORTEST_KEY
@@ -238,7 +239,7 @@ class Trial:
             watch.publish(Progress(self._done[arm_at], total, part=arm, origin=base.span))
 
     def _stop(self, spent: BudgetExceeded) -> None:
-        self.stopped = f"the budget is spent ({str(spent).partition('. ')[0]})"
+        self.stopped = self.stopped or f"the budget is spent ({str(spent).partition('. ')[0]})"
 
     def _error_text(self, error: BaseException) -> str:
         text = str(error) if isinstance(error, MetricError) else failure_text(error)

@@ -15,7 +15,7 @@ import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
-from onetwo_like.errors import CacheError
+from onetwo_like.errors import CacheError, CacheFailedError
 
 FORMAT = 1
 DATABASE = "cache.db"
@@ -143,8 +143,8 @@ def check_settings(folder: Path, connection: sqlite3.Connection) -> None:
             )
 
 
-def explained(folder: Path, error: BaseException) -> CacheError:
-    """The error of SQLite or the system as a CacheError that names the file and says what to do."""
+def explained(folder: Path, error: BaseException) -> CacheFailedError:
+    """The error of SQLite or the system as a CacheFailedError that names the file and says what to do."""
     database = folder / DATABASE
     code = getattr(error, "sqlite_errorname", "")
     if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) or "no such table" in str(error):
@@ -162,4 +162,4 @@ def explained(folder: Path, error: BaseException) -> CacheError:
         advice = f"is locked by another process for too long ({error})."
     else:
         advice = f"cannot be read or written ({error})."
-    return CacheError(f"{database} {advice}")
+    return CacheFailedError(f"{database} {advice}")

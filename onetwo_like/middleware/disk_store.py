@@ -14,7 +14,7 @@ import weakref
 from collections.abc import Iterator
 from typing import NoReturn
 
-from onetwo_like.errors import CacheError
+from onetwo_like.errors import CacheError, CacheFailedError
 from onetwo_like.middleware.disk_folder import LOCK, cache_folder, prepare
 from onetwo_like.middleware.disk_reader import RAW, Reader, Row, large_value
 from onetwo_like.middleware.group_commit import WriterThread
@@ -143,8 +143,10 @@ class DiskStore:
 
     def _refuse(self) -> NoReturn:
         if self._closed:
-            raise CacheError(f"The cache at {self.path} is closed; open it again to use it.")
-        raise CacheError(f"The cache at {self.path} was opened read-only; open it for writing to add to it.")
+            raise CacheFailedError(f"The cache at {self.path} is closed; open it again to use it.")
+        raise CacheFailedError(
+            f"The cache at {self.path} was opened read-only; open it for writing to add to it."
+        )
 
     def _before_fork(self) -> None:
         while True:

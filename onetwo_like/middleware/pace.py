@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from onetwo_like.core.events import emit_paced
+from onetwo_like.core.registry import scope_in_force
 from onetwo_like.core.request import Handler, Reply, Request
 from onetwo_like.errors import RateLimitedError, TransientError
 from onetwo_like.middleware.limits import limits_in
@@ -160,18 +161,25 @@ class Lane:
         )
 
     async def _turn(self, loop: asyncio.AbstractEventLoop, tokens: float) -> bool:
-        """Waits until this call is the first of all, and may go; whether that took any time."""
-        pacer = self.pacer
+        """Waits until this call is the first of all, and may go; whether that took any time.
+
+        It does not go if a budget was spent meanwhile, by those before it.
+        """
+        pacer, budget = self.pacer, scope_in_force.get().budget
         waiter = _Waiter(loop, first_time=attempt_under_way() == 1, place=next(pacer._order))
         with pacer._lock:
             heapq.heappush(self.waiting, waiter)
             pacer._lanes[self] = None
+        if budget is not None:
+            budget.wait(True)
         try:
             while True:
                 wait_s = None
                 with pacer._lock:
                     if pacer._first() is waiter:
                         pacer._rates.check_patience(loop.time())
+                        if budget is not None:
+                            budget.check()
                         wait_s = pacer._rates.ready_in(tokens, loop.time())
                         if wait_s <= 0:
                             waiter.gone = True
@@ -186,7 +194,9 @@ class Lane:
                     if timer is not None:
                         timer.cancel()
         finally:
-            if not waiter.gone:  # it was cancelled
+            if budget is not None:
+                budget.wait(False)
+            if not waiter.gone:  # it was cancelled, or the budget is spent
                 with pacer._lock:
                     waiter.gone = True
                     pacer._wake_first()

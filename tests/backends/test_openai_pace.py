@@ -8,6 +8,7 @@ import pytest
 from onetwo_like import ot
 from onetwo_like.backends import OpenAI
 from onetwo_like.builtins import llm
+from onetwo_like.errors import BudgetExceeded
 from onetwo_like.testing import FakeClock
 
 LIMITS = {"x-ratelimit-limit-requests": "60", "x-ratelimit-remaining-requests": "0"}
@@ -116,3 +117,23 @@ def test_limits_by_hand_bound_the_calls():
         backend(respond, "by hand", clock, times, rpm=30).register()
         clock.run(main())
     assert gaps(times)[1:] == pytest.approx([2.0, 2.0])
+
+
+def test_calls_that_wait_for_a_place_are_not_sent_once_a_budget_is_spent():
+    clock = FakeClock()
+    times: list[float] = []
+    usage = {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10}
+
+    def respond(request):
+        return httpx2.Response(200, json={"choices": [CHOICE], "usage": usage})
+
+    async def main():
+        with ot.Budget(tokens=200) as budget, pytest.raises(BudgetExceeded) as caught:
+            await ot.parallel((llm.generate_text(f"q{i}") for i in range(100)), on_error="keep")
+        return budget, [outcome.status for outcome in caught.value.outcomes]
+
+    with ot.RegistryContext():
+        backend(respond, "waiting", clock, times).register()
+        budget, statuses = clock.run(main())
+    assert (len(times), budget.calls, budget.tokens) == (20, 20, 200)
+    assert statuses.count("ok") == 20

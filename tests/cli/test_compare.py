@@ -230,16 +230,18 @@ def test_a_pipe_that_lacks_a_letter_gets_its_escape(cli, file, tmp_path):
     assert (done.returncode, "\\u2013" in done.stdout) == (0, True)
 
 
-def test_a_file_that_goes_out_differs(cli, process, file):
+def test_a_file_that_goes_out_reaches_nobody_and_the_rows_are_used(cli, process, file):
     file.write_text(
         FILE
         + "\nimport socket\nsocket.create_connection(('203.0.113.7', 80), 0.1) if __name__ == '__main__' else None\n"
     )
     cli("compare", "capitals.py", "--cache", "c", "--save", "s")
     again = process("replay", "s")
-    assert again.code == 1
-    [line] = again.err.splitlines()
-    assert "refused to reach 203.0.113.7" in line
+    assert again.code == 0
+    assert (
+        "recomputed from the rows (capitals.py does not run here: NetworkRefusedError: refused" in again.err
+    )
+    assert again.err.endswith("the same as the saved one\n")
 
 
 @pytest.mark.parametrize("name", ["bundle.jsonl.gz", "rows.jsonl", "capitals.py", "table.txt"])

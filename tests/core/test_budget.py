@@ -10,6 +10,7 @@ import pytest
 from onetwo_like import ot
 from onetwo_like.builtins import llm
 from onetwo_like.errors import BudgetExceeded, OneTwoError, UsageError
+from onetwo_like.testing import FakeClock
 from tests.core.probe import Probe
 
 DEAR = ot.Usage(10, 5, cost=0.25)
@@ -40,6 +41,30 @@ class TestBounds:
             ot.run(ot.parallel(*questions(9), max_concurrency=1))
         assert asked == [f"q{i}" for i in range(made)]
         assert (budget.calls, budget.tokens, budget.usd) == (made, 15 * made, 0.25 * made)
+
+    def test_what_adds_up_to_it_but_for_rounding_is_all_of_it(self):
+        tenth = ot.Reply("", usage=ot.Usage(1, 1, cost=0.1))
+        llm.generate_text.configure(lambda prompt: tenth)
+        with ot.Budget(usd=1.0) as budget, pytest.raises(BudgetExceeded, match="1 USD of 1 USD are spent"):
+            ot.run(ot.parallel(*questions(30), max_concurrency=1))
+        assert budget.calls == 10
+
+    def test_what_is_in_flight_is_expected_to_cost_what_the_others_did(self):
+        made = []
+
+        async def answer(prompt):
+            made.append(prompt)
+            await asyncio.sleep(len(made))
+            return ot.Reply("", usage=DEAR)
+
+        async def program():
+            await ot.parallel(*questions(9), max_concurrency=3)
+
+        llm.generate_text.configure(answer)
+        said = "0.5 USD of 1 USD are spent with 2 in flight, after 4 calls"
+        with ot.Budget(usd=1.0) as budget, pytest.raises(BudgetExceeded, match=said):
+            FakeClock().run(program())
+        assert (made, budget.usd) == (["q0", "q1", "q2", "q3"], 1.0)
 
     def test_calls_are_exact_whatever_is_in_flight(self, asked):
         with ot.Budget(calls=3), pytest.raises(BudgetExceeded):

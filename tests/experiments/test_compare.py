@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from onetwo_like import ot
-from onetwo_like.backends import NGram, Scripted
+from onetwo_like.backends import NGram, OpenAI, Scripted
 from onetwo_like.builtins import composables as c
 from onetwo_like.builtins import llm
 from onetwo_like.core.request import Reply, Usage
 from onetwo_like.errors import (
     BackendError,
+    CacheFailedError,
     DatasetError,
     NestedRunError,
     NotBoundError,
@@ -21,6 +22,7 @@ from onetwo_like.errors import (
     RunCancelled,
     UsageError,
 )
+from onetwo_like.testing import FakeClock
 
 SUMS = [{"id": f"{a}+{b}", "input": f"{a}+{b}", "target": str(a + b)} for a in range(4) for b in range(5)]
 
@@ -281,6 +283,13 @@ def test_without_a_backend_what_is_registered_answers_when_it_runs():
         result = ot.run(e)
     assert result.means["exact"]["answer"].mean == 1.0
     assert result.arms[0].described == "Scripted(late)"
+
+
+def test_a_grid_of_numpy_values_is_one_of_numbers():
+    import numpy
+
+    made = ot.grid(NGram, order=numpy.arange(2, 4), temperature=numpy.linspace(0, 1, 3))
+    assert list(made)[1] == "order=2 temperature=0.5"
 
 
 def test_a_grid_names_every_combination():
@@ -610,6 +619,17 @@ def test_a_wrong_program_is_raised_at_once():
     assert len(asked) == 1
 
 
+def test_no_key_that_was_given_to_a_backend_stands_in_an_error():
+    backend = OpenAI("gpt-4o-mini", api_key="token-abc123")
+
+    def strategy(question):
+        raise ValueError("401 for key token-abc123")
+
+    result = ot.evaluate(strategy, SUMS[:2], exact, backend=backend)
+    assert result.rows[0].error == "ValueError: 401 for key ***"
+    assert "token-abc123" not in result.to_json()
+
+
 def test_no_secret_of_the_environment_stands_in_an_error(monkeypatch):
     monkeypatch.setenv("SHOP_API_KEY", "very-secret-word")
 
@@ -619,6 +639,22 @@ def test_no_secret_of_the_environment_stands_in_an_error(monkeypatch):
     result = ot.evaluate(strategy, SUMS[:1], {"exact": exact})
     assert "very-secret-word" not in result.to_json()
     assert result.rows[0].error == "ValueError: 401 for key ***"
+
+
+def test_no_more_is_asked_once_the_cache_cannot_keep_answers(tmp_path):
+    cache = ot.Cache(tmp_path / "c")
+    asked = []
+
+    def closing(prompt):
+        asked.append(prompt)
+        if len(asked) == 3:
+            cache.close()
+        return "4"
+
+    arms = {"a": Scripted(closing, name="a"), "b": Scripted(closing, name="b")}
+    with pytest.raises(CacheFailedError, match="is closed"):
+        ot.compare(arms, answer, SUMS, exact, cache=cache, max_concurrency=1)
+    assert len(asked) == 3
 
 
 # Budgets
@@ -642,6 +678,20 @@ def test_a_spent_budget_returns_the_finished_part_marked_as_such(tmp_path):
     whole = ot.compare(made, examples=SUMS, metrics={"exact": exact}, cache=tmp_path / "c")
     assert whole.complete
     assert len(backend.requests) == 40
+
+
+def test_all_that_was_not_run_has_one_reason():
+    async def in_turn(prompt):
+        await asyncio.sleep(1 + int(prompt.split()[1][0]))
+        return priced(prompt)
+
+    async def twice(question):
+        await answer(question)
+        return await answer(question + " ")
+
+    budget = ot.Budget(usd=2.0)
+    part = FakeClock().run(ot.evaluation(twice, SUMS, exact, backend=Scripted(in_turn), budget=budget))
+    assert {row.error for row in part.rows} == {part.stopped}
 
 
 def test_what_a_stopped_answer_had_paid_for_is_in_the_sums():

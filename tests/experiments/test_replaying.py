@@ -10,6 +10,7 @@ import pytest
 
 from onetwo_like.experiments.replaying import difference, rerun
 from onetwo_like.experiments.saving import saved
+from tests.servers.loopback import LoopbackServer
 
 ROOT = Path(__file__).parents[2]
 
@@ -177,6 +178,23 @@ def test_a_script_whose_strategy_was_changed_differs(tmp_path, python):
     assert lines[0] == "--- saved"
 
 
+def test_answers_that_are_objects_without_a_form_replay(tmp_path, python):
+    text = """
+class Answer:
+    def __init__(self, text):
+        self.text = text
+async def wrapped(question):
+    return [Answer(await strategy(question)), strategy]
+metrics = {"letters": lambda prediction: (len(prediction[0].text), prediction[0])}
+ot.compare(arms, wrapped, examples, metrics, cache="c").save("s")
+"""
+    run_script(tmp_path / "script.py", text, python)
+    (tmp_path / "silent").touch()
+    again, lines = again_in_process(tmp_path / "s")
+    assert again.how == "script.py ran again, answered from the bundle"
+    assert lines == []
+
+
 def test_the_file_of_the_examples_travels_with_it(tmp_path, python):
     text = """
 import json
@@ -209,8 +227,64 @@ def test_a_file_that_needs_what_is_not_here_is_recomputed_from_the_rows(tmp_path
     assert lines == []
 
 
-def test_calls_that_no_cache_has_are_recomputed_from_the_rows(tmp_path, python):
-    run_script(tmp_path / "script.py", 'ot.compare(arms, strategy, examples, metrics).save("s")', python)
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("""
+with ot.RegistryContext():
+    arms["one"].register()
+    asked = ot.run(strategy("5+4"))
+examples.append({"id": "asked", "input": "4+5", "target": asked})
+""", "AssertionError: somebody was asked"),
+        ("""
+import sys
+if not os.path.exists("silent"):
+    sys.argv.append("12")
+examples = examples[: int(sys.argv[1])]
+""", "IndexError: list index out of range"),
+    ],
+    ids=["asks a model for its examples", "reads its arguments"],
+)  # fmt: skip
+def test_what_keeps_a_file_from_running_here_is_said_and_the_rows_are_used(tmp_path, python, text, why):
+    text += '\not.compare(arms, strategy, examples, metrics, cache="c").save("s")\n'
+    run_script(tmp_path / "script.py", text, python)
+    (tmp_path / "silent").touch()
+    again, lines = again_in_process(tmp_path / "s")
+    assert again.how == f"recomputed from the rows (script.py does not run here: {why})"
+    assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "how"),
+    [
+        ("Q: 1+1\\nA:", "script.py ran again, answered from the bundle"),
+        ("Q: 9+9\\nA:", "recomputed from the rows (script.py does not run here: ReplayMiss: not recorded"),
+    ],
+)
+def test_what_a_file_asks_beside_its_comparison_is_asked_of_no_server(tmp_path, python, asked, how):
+    with LoopbackServer() as server:
+        text = f"""
+from onetwo_like.backends import OpenAI
+tiny = OpenAI("tiny", base_url={server.base_url!r}, api_key="none")
+with ot.RegistryContext():
+    tiny.register()
+    ot.run(llm.generate_text("{asked}"))
+arms = {{"tiny": tiny, "one": arms["one"]}}
+ot.compare(arms, strategy, examples, metrics, cache="c").save("s")
+"""
+        run_script(tmp_path / "script.py", text, python)
+        before = len(server.requests)
+        (tmp_path / "silent").touch()
+        again, lines = again_in_process(tmp_path / "s")
+        assert len(server.requests) == before
+    assert again.how.startswith(how)
+    assert lines == []
+
+
+@pytest.mark.parametrize("cache", ["None", "ot.Cache('c', mode='off')"])
+def test_calls_that_no_cache_has_are_recomputed_from_the_rows(tmp_path, python, cache):
+    text = f"ot.compare(arms, strategy, examples, metrics, cache={cache}).save('s')"
+    run_script(tmp_path / "script.py", text, python)
     again, lines = again_in_process(tmp_path / "s")
     assert again.how == "recomputed from the rows (calls of generate_text are in no cache)"
     assert lines == []

@@ -73,6 +73,15 @@ def test_differences_are_a_list_and_a_frame_with_these_columns(result):
     assert row.difference == pytest.approx(row.mean_b - row.mean_a)
 
 
+def test_numbers_of_which_nothing_is_known_can_be_rounded_and_added():
+    few = ot.compare({"a": Scripted(solves), "b": Scripted(solves)}, answer, SUMS[:3], {"exact": exact})
+    unknown = few.differences.to_pandas()[["ci_low", "p_value", "detectable"]].round(2)
+    assert unknown.isna().all(axis=None)
+    frame = few.to_pandas()
+    assert frame.cost.round(2).dtype == float
+    assert frame.error.tolist() == [None] * 6
+
+
 def test_disagreements_stand_side_by_side(result):
     found = result.disagreements("sloppy", "right", metric="exact")
     assert len(found) == 2 * sum(row["target"] != "4" for row in SUMS)

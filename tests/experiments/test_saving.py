@@ -70,6 +70,22 @@ def test_a_cache_that_was_closed_meanwhile_is_opened_again(tmp_path):
     assert len(BundleStore(tmp_path / "s" / "bundle.jsonl.gz")) == 24
 
 
+def test_examples_of_the_home_folder_travel_with_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(example) + "\n" for example in SUMS))
+    arms = {"seven": Scripted(["7"] * 12), "eight": Scripted(["8"] * 12)}
+    ot.compare(arms, answer, "~/sums.jsonl", {"exact": exact}).save("~/s")
+    kept = saved(tmp_path / "s").data
+    assert kept is not None
+    assert kept.read_bytes() == (tmp_path / "sums.jsonl").read_bytes()
+
+
+def test_a_report_makes_the_folder_that_it_is_to_stand_in(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    compared(tmp_path / "c").report("~/reports/today/sums.html")
+    assert (tmp_path / "reports" / "today" / "sums.html").is_file()
+
+
 def test_checksums_are_those_of_sha256sum(tmp_path):
     compared(tmp_path / "c").save(tmp_path / "s")
     lines = (tmp_path / "s" / "SHA256SUMS").read_text().splitlines()

@@ -506,7 +506,7 @@ def test_a_full_disk_fails_that_write_and_the_store_goes_on(tmp_path):
         say(store.get(key_of(4)), store.damage())
     """
     assert output_of(program, tmp_path).splitlines() == [
-        "CacheError NoneType", "full", "CacheError of a commit whose file was written", "b'before' None True", "b'after' []",
+        "CacheFailedError NoneType", "full", "CacheFailedError of a commit whose file was written", "b'before' None True", "b'after' []",
     ]  # fmt: skip
     assert not list(tmp_path.rglob("*.val"))
 

@@ -44,7 +44,7 @@ class Dataset(Sequence[Example]):
     def limited(self, n: int) -> Dataset:
         """The first `n` examples, or all if there are fewer."""
         if not isinstance(n, int) or isinstance(n, bool) or n < 1:
-            raise UsageError(f"limited takes how many examples, at least 1, not {n!r}")
+            raise UsageError(f"the limit is a number of examples of at least 1, not {n!r}")
         return self[:n]
 
     @overload

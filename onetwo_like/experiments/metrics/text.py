@@ -14,7 +14,8 @@ from onetwo_like.experiments.metrics.normalising import mentions, normalised
 def exact_match(target: Any, prediction: Any) -> bool:
     """Whether the answer is the target, or one of the targets if that is a list; white space around it does not count.
 
-    Other values than texts are compared by value, and a number with a text by the number's text.
+    Other values than texts are compared by value, and a number with a text by the number's text. A list or a
+    record as the answer where the target is a text is a TypeError: it could never be right.
 
     >>> exact_match("Paris", " Paris\\n"), exact_match("Paris", "paris"), exact_match(4, "4")
     (True, False, True)
@@ -29,7 +30,7 @@ def exact_match(target: Any, prediction: Any) -> bool:
 
 def _is_same(wanted: Any, said: Any) -> bool:
     if isinstance(wanted, str):
-        return wanted.strip() == (str(said) if isinstance(said, int | float) else said)
+        return said is not None and wanted.strip() == text_of(said)
     if isinstance(said, str) and isinstance(wanted, int | float):
         return str(wanted) == said
     return bool(wanted == said)

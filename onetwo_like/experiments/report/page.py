@@ -13,6 +13,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 from onetwo_like.experiments.report import head
@@ -27,8 +28,9 @@ _SCRIPT = ("words.js", "rows.js", "example.js", "table.js")
 
 def write(comparison: Mapping[str, Any], path: str | os.PathLike[str]) -> None:
     """Writes the page of `Comparison.to_dict()` to a file; the same results give the same bytes."""
-    with open(path, "w", encoding="utf-8", newline="\n") as file:
-        file.write(page(comparison))
+    target = Path(path).expanduser()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page(comparison), encoding="utf-8", newline="\n")
 
 
 def page(comparison: Mapping[str, Any]) -> str:

@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 _SHOWN = 50
 _LETTERS = 500
+# Of a frame: what may be unknown in all rows without being a number.
+_VALUES = ("input", "target", "prediction", "prediction_a", "prediction_b", "error", "cache")
 
 
 class Listed(list[T]):
@@ -65,6 +67,9 @@ def frame(columns: Mapping[str, Sequence[Any]]) -> Any:
             "to_pandas needs the package 'pandas', which is not installed: pip install \"onetwo-like[experiments]\""
         ) from None
     try:
-        return pd.DataFrame(dict(columns), columns=list(columns))
+        made = pd.DataFrame(dict(columns), columns=list(columns))
     except UnicodeEncodeError:  # half a surrogate pair, which a model can answer and Arrow cannot hold
-        return pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+        made = pd.DataFrame({name: pd.Series(values, dtype=object) for name, values in columns.items()})
+    # Of None alone, pandas makes objects, which cannot be rounded.
+    unknown = [n for n, values in columns.items() if values and n not in _VALUES and set(values) == {None}]
+    return made.astype(dict.fromkeys(unknown, float))

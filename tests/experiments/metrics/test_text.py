@@ -123,7 +123,7 @@ def test_a_malformed_pattern_is_refused_where_it_is_written(pattern):
         regex_match(pattern)
 
 
-@pytest.mark.parametrize("metric", [normalised_match, contains, numeric_match, regex_match("a")])
+@pytest.mark.parametrize("metric", [exact_match, normalised_match, contains, numeric_match, regex_match("a")])
 def test_what_is_no_text_is_an_error_and_not_a_wrong_answer(metric):
     with pytest.raises(
         MetricError, match=r"'m' failed on the example 'e1': TypeError: text is compared here"
