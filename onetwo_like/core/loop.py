@@ -20,7 +20,7 @@ from typing import Any
 
 # Holding the loop longer than this is worth a warning.
 HOLDING_S = 0.25
-# How often the watchdog looks at a busy loop.
+# How often the watchdog looks at a loop whose turn takes longer than this.
 LOOK_S = 0.05
 # At exit, what still runs has this long to stop.
 EXIT_PATIENCE_S = 0.5
@@ -109,23 +109,23 @@ _HANDLE_RUN = asyncio.Handle._run.__code__
 class _WatchedSelector(selectors.DefaultSelector):
     """Notes when the loop waits in `select` and when it runs callbacks, at which a watchdog thread looks.
 
-    The watchdog sleeps while the loop is idle, so waiting costs nothing. While the loop is busy it
-    looks which callback is executing: one that is seen for too long holds the loop. How long the
-    loop is busy says nothing, as a thousand short callbacks in a row hold up nobody.
+    The watchdog sleeps while the loop is idle, so waiting costs nothing. When one turn of the loop takes
+    long, it looks which callback is executing: one that is seen for too long holds the loop. How long
+    the turn is says nothing by itself, as a thousand short callbacks in a row hold up nobody.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._busy = False
+        self._busy_since: float | None = None
         self._parked = False
         self._woken = threading.Event()
         self._never = threading.Event()
         self._thread: threading.Thread | None = None
 
     def select(self, timeout: float | None = None) -> Any:
-        self._busy = False
+        self._busy_since = None
         ready = super().select(timeout)
-        self._busy = True
+        self._busy_since = time.monotonic()
         if self._parked:
             self._parked = False
             self._woken.set()
@@ -141,12 +141,18 @@ class _WatchedSelector(selectors.DefaultSelector):
         since = 0.0
         named = False
         while self._thread is not None and self._thread.is_alive():
-            if not self._busy:
+            busy_since = self._busy_since
+            if busy_since is None:
                 seen = None
                 self._woken.clear()
                 self._parked = True
-                if not self._busy:
+                if self._busy_since is None:
                     self._woken.wait()
+                continue
+            left = busy_since + LOOK_S - time.monotonic()
+            if left > 0:  # as nearly always
+                seen = None
+                self._never.wait(left)
                 continue
             frame = sys._current_frames().get(self._thread.ident or 0)
             callback = _callback(frame)

@@ -118,7 +118,7 @@ def test_any_gzip_reads_it_and_a_person_too(tmp_path, store):
     assert manifest["datasets"] == {"capitals": "ab12"}
     [plain] = [line for line in lines if line.get("text") == "Paris"]
     assert plain["document"]["arguments"] == {"prompt": "plain"}
-    assert plain["about"]["usage"] == [3, 1, None, None, 0.25, None]
+    assert plain["about"]["usage"] == [3, 1, None, None, 0.25, None, None]
     assert [line["key"] for line in lines] == sorted(line["key"] for line in lines)
 
 
