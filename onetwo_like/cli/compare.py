@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 from onetwo_like import ot
-from onetwo_like.cli.options import check_file, check_folder
+from onetwo_like.cli.options import check_file, check_writable
 from onetwo_like.cli.plan import confirmed
 from onetwo_like.cli.run import imported
 from onetwo_like.errors import UsageError
@@ -56,7 +56,7 @@ def _compare(arguments: argparse.Namespace) -> int:
             raise UsageError(f"--budget {arguments.budget}: US dollars, as in --budget 2.50")
         budget = ot.Budget(usd=arguments.budget)
     if arguments.save is not None:
-        check_folder("--save", arguments.save)
+        check_writable("--save", arguments.save)
         free(arguments.save)
     if arguments.report is not None:
         check_file("--report", arguments.report)

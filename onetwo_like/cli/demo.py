@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from onetwo_like import ot
 from onetwo_like.backends.corpus import PHRASINGS, Country, countries
 from onetwo_like.builtins import llm
-from onetwo_like.cli.options import Choice, add_backend, check_base_url, check_folder, chosen
+from onetwo_like.cli.options import Choice, add_backend, check_base_url, check_file, chosen
 from onetwo_like.cli.plan import Part, agreed, recorded
 from onetwo_like.cli.progress import counting
 from onetwo_like.errors import ContentRefusedError, MissingExtraError, UsageError
@@ -84,7 +84,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 def _demo(arguments: argparse.Namespace) -> int:
     choices = _choices(arguments.backend or [], arguments.base_url)
     asked = _limited(countries(), arguments.limit)
-    check_folder("--report", arguments.report)
+    check_file("--report", arguments.report)
     if not agreed(_plan(choices, asked, arguments.cache), yes=arguments.yes):
         return 0
     with ot.Cache(arguments.cache) as cache:

@@ -93,18 +93,23 @@ _CHOICES: dict[str, Callable[[str, str, str | None], Choice]] = {
 }
 
 
-def check_folder(option: str, path: str) -> None:
-    """Refuses a path in a folder that does not exist, before anything is spent."""
-    folder = os.path.dirname(os.path.abspath(path))
-    if not os.path.isdir(folder):
-        raise UsageError(f"{option} {path}: there is no folder {os.path.dirname(path)}")
-
-
 def check_file(option: str, path: str) -> None:
-    """Refuses a path where no file can be written, before anything is spent."""
-    check_folder(option, path)
-    if os.path.isdir(path):
+    """Refuses a path where no file can be written, before anything is spent; missing folders are made when it is."""
+    whole = os.path.abspath(os.path.expanduser(path))
+    if os.path.isdir(whole):
         raise UsageError(f"{option} {path}: this is a folder; give the name of a file in it")
+    check_writable(option, path)
+
+
+def check_writable(option: str, path: str) -> None:
+    """Refuses a path of which the part that exists is no folder that may be written."""
+    folder = os.path.dirname(os.path.abspath(os.path.expanduser(path)))
+    while not os.path.exists(folder):
+        folder = os.path.dirname(folder)
+    if not os.path.isdir(folder):
+        raise UsageError(f"{option} {path}: {folder} is a file, and not a folder")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{option} {path}: the folder {folder} cannot be written")
 
 
 def check_base_url(base_url: str | None, choices: list[Choice]) -> None:

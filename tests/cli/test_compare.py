@@ -126,6 +126,13 @@ def test_a_remote_model_is_not_called_without_a_yes(cli, tmp_path, monkeypatch):
     assert "a-key-of-tests" not in done.out + yes.out
 
 
+def test_folders_that_are_missing_are_made(cli, file, tmp_path):
+    done = cli("compare", str(file), "--save", "a/b/saved", "--report", "c/d/page.html", "--yes")
+    assert done.code == 0
+    assert (tmp_path / "a" / "b" / "saved" / "result.json").exists()
+    assert (tmp_path / "c" / "d" / "page.html").exists()
+
+
 @pytest.mark.parametrize(("answer", "calls"), [("y", 2), ("n", 0)])
 def test_at_a_terminal_somebody_is_asked(tmp_path, answer, calls):
     with LoopbackServer(knows) as server:
@@ -159,8 +166,8 @@ def test_a_budget_ends_it_and_it_says_so(cli, tmp_path, monkeypatch):
         (["capitals.py", "--limit", "0"], "at least 1, not 0"),
         (["capitals.py", "--samples", "0"], "of at least 1, not 0"),
         (["capitals.py", "--budget", "-1"], "US dollars, as in --budget 2.50"),
-        (["capitals.py", "--report", "no/such/r.html"], "there is no folder no/such"),
-        (["capitals.py", "--save", "no/such/s"], "there is no folder no/such"),
+        (["capitals.py", "--report", "capitals.py/r.html"], "capitals.py is a file, and not a folder"),
+        (["capitals.py", "--save", "capitals.py/s"], "capitals.py is a file, and not a folder"),
         (["empty.py"], "empty.py defines no arms; a comparison is arms, strategy, examples and metrics"),
         (["broken.py"], "broken.py cannot be imported: ZeroDivisionError"),
         (["lines.py"], "lines.py cannot be imported: ValueError: two lines (line 1)"),

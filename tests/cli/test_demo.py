@@ -226,7 +226,7 @@ def test_a_missing_key_is_a_one_line_error(cli):
             "--backend can be given twice",
         ),
         (("--cache", __file__), "is a file; a cache is a folder"),
-        (("--report", "no/such/page.html"), "--report no/such/page.html: there is no folder no/such"),
+        (("--report", f"{__file__}/page.html"), "is a file, and not a folder"),
     ],
 )
 def test_bad_input_is_a_one_line_error(refused, words, said):

@@ -29,9 +29,11 @@ def summary(differences: Sequence[Difference]) -> str:
         text = _nothing_shown(lead, several)
     others = _best_supported([d for d in differences if d.metric != metric])
     if others:
-        than = "than" if shown else "is better than"
-        words = [f"{d.b} {than} {d.a} in {d.metric} by {_number(d.difference, d)}" for d in others[:_SHOWN]]
-        text += f"; {'also' if shown else 'but'} {' and '.join(words)}{_and_more(len(others))}"
+        winners = {(d.a, d.b) for d in (*shown, *others)}
+        pair = "" if shown and len(winners) == 1 else "{0.b} is better than {0.a} "
+        words = [f"{pair.format(d)}in {d.metric} by {_number(d.difference, d)}" for d in others[:_SHOWN]]
+        joint = "but" if not shown else "also," if pair else "also"
+        text += f"; {joint} {' and '.join(words)}{_and_more(len(others))}"
     return text + "."
 
 

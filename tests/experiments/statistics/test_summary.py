@@ -122,8 +122,11 @@ def test_other_metrics_are_told_shortly():
     f1 = but(BETTER, metric="f1", difference=0.1, ci_low=0.05, ci_high=0.15, p_adjusted=0.01)
     length = but(f1, metric="length", difference=-0.1, ci_low=-0.15, ci_high=-0.05)
     assert summary([BETTER, f1, length, but(f1, metric="bleu")]).endswith(
-        "194 examples); also five-gram than bigram in f1 by 0.10 and bigram than five-gram in length by 0.10, "
-        "and 1 more."
+        "194 examples); also, five-gram is better than bigram in f1 by 0.10 and bigram is better than five-gram in "
+        "length by 0.10, and 1 more."
+    )
+    assert summary([BETTER, f1, but(f1, metric="bleu")]).endswith(
+        "194 examples); also in f1 by 0.10 and in bleu by 0.10."
     )
     assert summary([TOO_FEW, f1]) == (
         "exact was not tested between bigram and five-gram: only 5 pairs: too few for a test (8 are needed); "
