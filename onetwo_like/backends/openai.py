@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 OWN_ENDPOINT = "https://api.openai.com/v1"
 _MOST_TEXTS = 512  # that the API embeds at once
-_SDK = Sdk(
+SDK = Sdk(
     package="openai",
     error="OpenAIError",
     request_id="x-request-id",
@@ -103,6 +103,7 @@ class OpenAI(ChatModel):
     sdk = "openai"
     extra = "openai"
     key_variable = "OPENAI_API_KEY"
+    _sdk = SDK
 
     def __init__(
         self,
@@ -305,7 +306,7 @@ class OpenAI(ChatModel):
         if streaming is not None and isinstance(request.op, Api):
             request = request._replace(op=request.op._replace(streaming=streaming))
         try:
-            return await ask(_SDK, client, request, self._learn)
+            return await ask(self._sdk, client, request, self._learn)
         except InvalidRequestError as error:
             if streaming is not None or "stream_options" not in str(error):
                 raise

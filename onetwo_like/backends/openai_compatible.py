@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeVar, get_args
 
 from onetwo_like.backends.chat_model import FORMS, Asked, Choice, Form, Output
 from onetwo_like.backends.failures import excerpt
-from onetwo_like.backends.openai import OpenAI
+from onetwo_like.backends.openai import SDK, OpenAI
 from onetwo_like.backends.openai_texts import SCORES, score_of
 from onetwo_like.backends.stainless import Api
 from onetwo_like.builtins import objects
@@ -24,6 +24,7 @@ from onetwo_like.core.function import make_executable
 from onetwo_like.core.operation import Operation, operations
 from onetwo_like.core.request import Reply, Request
 from onetwo_like.errors import (
+    AuthenticationError,
     InvalidRequestError,
     MalformedReplyError,
     ModelNotFoundError,
@@ -75,6 +76,8 @@ _asking: dict[tuple[str, ...], PerLoop[asyncio.Lock]] = {}
 
 class Compatible(OpenAI):
     """What `OpenAI.compatible` makes."""
+
+    _sdk = SDK._replace(advice={**SDK.advice, AuthenticationError: "Check api_key=, the key of this server."})
 
     def __init__(
         self, base_url: str, model: str, *, capabilities: Capabilities | str | None, **settings: Any

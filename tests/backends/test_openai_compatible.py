@@ -160,8 +160,9 @@ def test_a_server_that_is_down_is_no_server_that_lacks_something():
     assert openai_compatible._found == {}
     denied = Recorder(httpx2.Response(401, json={"error": {"message": "no"}}))
     backend = OpenAI.compatible(URL, "tiny", retries=0, http_client=denied.client).register()
-    with pytest.raises(AuthenticationError):
+    with pytest.raises(AuthenticationError, match="api_key=") as caught:
         ot.run(backend.capabilities())
+    assert "OPENAI_API_KEY" not in str(caught.value)  # which is not sent there
 
 
 def test_selecting_goes_by_scores_where_there_are_any():
