@@ -90,8 +90,8 @@ class OpenAI(ChatModel):
     whose address changes. Failed calls are made again up to `retries` times, each within `timeout_s` (None: no
     limit), at most `max_concurrency` at once. Calls are paced by the limits that the server states or shows;
     `rpm` and `tpm` (requests and tokens a minute) limit them by hand, for all backends of the same account and
-    model. `organization` is the one that OpenAI bills. An `http_client` of yours, such as one with a proxy, is not
-    closed by the backend.
+    model. `organization` is the one that OpenAI bills. An `http_client` of yours, such as one with a proxy, serves
+    one event loop (that of `ot.run`, or that of your `await`), and is not closed by the backend.
 
     >>> OpenAI("gpt-4o-mini", temperature=0)
     OpenAI('gpt-4o-mini')
