@@ -1,6 +1,7 @@
 """What holds for every test? No network but loopback, and nothing of this machine's settings."""
 
 import os
+import signal
 
 import pytest
 
@@ -30,6 +31,12 @@ SLOW = (
     "tests/test_site.py",
     "tests/testing/test_replaying.py",
 )
+
+
+def pytest_configure():
+    """A shell has what it starts in the background ignore Ctrl-C, and so would the programs of the tests."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items):
