@@ -172,7 +172,7 @@ def test_an_arrow_table_is_its_rows():
 
 
 def test_a_hugging_face_dataset_is_its_rows():
-    # Heavy for what it tests, so not in the dev extra; where it is installed, the real one is held to this.
+    # Heavy for what it tests, so not in the dev extra; `.ci/run` installs it for this.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what it warns of when it is imported is not ours
         datasets = pytest.importorskip("datasets")
