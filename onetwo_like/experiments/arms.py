@@ -138,6 +138,10 @@ def asking(strategy: Any, field: Fields) -> Callable[[Any], Executable[Any]]:
             "a strategy is a function of the input, a template such as c.j(...) or a flow, "
             f"not {described(strategy)}"
         )
+    if inspect.isgeneratorfunction(strategy):
+        raise UsageError(
+            f"the strategy {name_of(strategy)} yields, and so has no prediction: let it return one"
+        )
     _check_takes_one(strategy)
     function: Any = strategy
     return function if isinstance(function, ExecutableFunction) else ExecutableFunction(function)

@@ -832,6 +832,10 @@ def test_an_evaluation_says_how_good_it_is():
 # Mistakes, as people make them in a notebook
 
 
+def yielding(question):
+    yield question
+
+
 def two(question, context):
     return question
 
@@ -848,6 +852,7 @@ MISTAKES = {
         r"two arms are called 'Scripted\(\)'; give a dict",
     ),
     "no strategy": ({"strategy": None}, "arm 'wrong' has no strategy: give strategy= for all arms"),
+    "a generator": ({"strategy": yielding}, "the strategy yielding yields, and so has no prediction"),
     "two parameters": (
         {"strategy": two},
         r"the strategy two\(question, context\) is called with the input alone",
