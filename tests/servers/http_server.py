@@ -5,6 +5,7 @@ provider's API is a subclass, which says how a request is answered: as an object
 """
 
 import asyncio
+import contextlib
 import json
 import re
 import threading
@@ -166,29 +167,39 @@ class HttpServer:
         self._port = server.sockets[0].getsockname()[1]
         self._started.set()
         await self._stop.wait()
-        server.close()
+        # No more are accepted, and what just was becomes a connection first: nobody would close it otherwise.
+        self._loop.remove_reader(server.sockets[0])
+        await asyncio.gather(*asyncio.all_tasks() - self._tasks - {asyncio.current_task()})
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        server.close()
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self.open_connections += 1
         self.unused.clear()
-        try:
+        task = self._loop.create_task(self._talk(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(
+            lambda task: self._gone(task, writer)
+        )  # also if it was cancelled before it began
+
+    def _gone(self, task: asyncio.Task[None], writer: asyncio.StreamWriter) -> None:
+        self._tasks.discard(task)
+        self.open_connections -= 1
+        if self.open_connections == 0:
+            self.unused.set()
+        if self._stop.is_set():
+            writer.transport.abort()  # nobody reads what is left
+        else:
+            writer.close()
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The errors are of a client that has gone, or of the server's end.
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while await self._exchange(reader, writer):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass  # the client has gone, or the server stops
-        finally:
-            self._tasks.discard(task)
-            self.open_connections -= 1
-            if self.open_connections == 0:
-                self.unused.set()
-            writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
