@@ -12,31 +12,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from onetwo_like.errors import UsageError
-from onetwo_like.experiments.statistics import differences, mean_of, paired
+from onetwo_like.experiments.statistics import differences, mean_of
 from onetwo_like.experiments.statistics.power import detectable_effect
+from tests.experiments.statistics.drawn import drawn, named, of, singly
 
 NUMBERS_OF_A_TEST = ("p_value", "p_adjusted")
 NUMBERS_OF_AN_INTERVAL = ("ci_low", "ci_high", "bca_low", "bca_high", "effect_size", "detectable")
-
-
-def of(scores_a, scores_b, *, yes_no=False, seed=0, metric="exact", a="a", b="b"):
-    samples = max(map(len, (*scores_a, *scores_b)), default=1)
-    return paired(metric, a, b, scores_a, scores_b, yes_no=yes_no, samples=samples, seed=seed)
-
-
-def singly(values):
-    """One sample for each example."""
-    return [[float(x)] for x in values]
-
-
-def drawn(seed, n, shift=0.0):
-    rng = np.random.default_rng(seed)
-    hard = rng.normal(size=n)
-    return hard + rng.normal(size=n), hard + rng.normal(size=n) + shift
-
-
-def named(scores):
-    return {f"q{i}": list(samples) for i, samples in enumerate(scores)}
 
 
 def none_of(d, names):
