@@ -222,6 +222,18 @@ class ChatModel(Remote):
             return [await self._send(requests[0])]
         return await all_of([self._sent(request) for request in requests])
 
+    async def _embedded(
+        self, texts: Sequence[str], at_once: int, asked: Callable[[list[str]], Request]
+    ) -> Reply:
+        """One vector per text, in order, in calls of at most so many texts each."""
+        batches = [list(texts[start : start + at_once]) for start in range(0, len(texts), at_once)]
+        replies = await self._all([asked(batch) for batch in batches])
+        for batch, reply in zip(batches, replies, strict=True):
+            if len(reply.value) != len(batch):
+                problem = f"{len(batch)} texts were sent, and {len(reply.value)} embeddings came back"
+                raise MalformedReplyError(problem, request_id=reply.request_id)
+        return as_one([vector for reply in replies for vector in reply.value], replies)
+
     async def _sent(self, request: Request) -> Reply:
         return await self._send(request)
 

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 from onetwo_like.backends.chat_model import Asked, ChatModel
 from onetwo_like.backends.gemini_replies import COUNT, EMBED, GENERATE
 from onetwo_like.backends.gemini_wire import wire_body, wire_embeddings, wire_parts
-from onetwo_like.backends.remote import as_one
 from onetwo_like.core.content import ChunkList, as_messages
 from onetwo_like.core.request import Reply, Request, SamplePath
-from onetwo_like.errors import MalformedReplyError
 
 if TYPE_CHECKING:
     from onetwo_like.builtins.tools import Tool
@@ -41,14 +39,11 @@ class GeminiModel(ChatModel):
         self, texts: tuple[str, ...], *, request: Request, extra: dict[str, Any] | None = None
     ) -> Reply:
         """One vector per text, in order; many texts take several calls, none take none."""
-        batches = [list(texts[start : start + _MOST_TEXTS]) for start in range(0, len(texts), _MOST_TEXTS)]
-        bodies = [self._embedding_body(batch, extra) for batch in batches]
-        replies = await self._all([EMBED.asked(body, request.sample_path) for body in bodies])
-        for batch, reply in zip(batches, replies, strict=True):
-            if len(reply.value) != len(batch):
-                problem = f"{len(batch)} texts were sent, and {len(reply.value)} embeddings came back"
-                raise MalformedReplyError(problem, request_id=reply.request_id)
-        return as_one([vector for reply in replies for vector in reply.value], replies)
+
+        def asked(batch: list[str]) -> Request:
+            return EMBED.asked(self._embedding_body(batch, extra), request.sample_path)
+
+        return await self._embedded(texts, _MOST_TEXTS, asked)
 
     async def count_tokens(self, content: str | ChunkList, *, request: Request) -> Reply:
         """How many tokens the content has by the provider's count, in which what the system says is like a user's."""

@@ -29,7 +29,6 @@ from onetwo_like.errors import (
     ContentRefusedError,
     ContextTooLongError,
     InvalidRequestError,
-    MalformedReplyError,
     ModelNotFoundError,
     PermissionDeniedError,
     RateLimitedError,
@@ -216,17 +215,12 @@ class OpenAI(ChatModel):
         self, texts: tuple[str, ...], *, request: Request, extra: dict[str, Any] | None = None
     ) -> Reply:
         """One vector per text, in order; many texts take several calls, none take none."""
-        batches = [texts[start : start + _MOST_TEXTS] for start in range(0, len(texts), _MOST_TEXTS)]
-        bodies = [
-            merged({"model": self.model, "input": list(batch), "encoding_format": "float"}, extra, "embed")
-            for batch in batches
-        ]
-        replies = await self._all([EMBEDDINGS.asked(body, request.sample_path) for body in bodies])
-        for batch, reply in zip(batches, replies, strict=True):
-            if len(reply.value) != len(batch):
-                problem = f"{len(batch)} texts were sent, and {len(reply.value)} embeddings came back"
-                raise MalformedReplyError(problem, request_id=reply.request_id)
-        return as_one([vector for reply in replies for vector in reply.value], replies)
+
+        def asked(batch: list[str]) -> Request:
+            body = {"model": self.model, "input": batch, "encoding_format": "float"}
+            return EMBEDDINGS.asked(merged(body, extra, "embed"), request.sample_path)
+
+        return await self._embedded(texts, _MOST_TEXTS, asked)
 
     async def count_tokens(self, content: str | ChunkList, *, request: Request) -> Reply:
         """How many tokens the content has as a message, by OpenAI's count."""
