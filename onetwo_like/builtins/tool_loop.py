@@ -62,7 +62,7 @@ async def run_tools(
             return content.text
         results = await _at_once(*[_result(call, tools, on_tool_error) for call in content.tool_calls])
         messages = (*messages, Message("model", content), Message("user", results))
-        if options.get("tool_choice", "none") != "none":  # a model that must call a tool never answers
+        if options.get("tool_choice") not in (None, "none"):  # a model that must call a tool never answers
             options = {**options, "tool_choice": "auto"}
     wanted = ", ".join(sorted({call.name for call in content.tool_calls}))
     raise TurnLimitError(

@@ -285,6 +285,12 @@ def test_a_call_is_forced_in_the_first_turn_only_or_there_never_was_an_answer(ch
     assert chosen == [getattr(choice, "__name__", choice), then, then]
 
 
+def test_no_choice_stays_none_in_every_turn():
+    backend = answered(asks(call("weather", city="Nice")), "done")
+    ot.run(llm.run_tools("Go", [weather], tool_choice=None))
+    assert [request.arguments.get("tool_choice") for request in backend.requests] == [None, None]
+
+
 # What is seen of it
 
 
